@@ -1,0 +1,3 @@
+//! `har-epmd`, the stand-alone daemon.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The distribution protocol of one connection.

@@ -1,0 +1,1 @@
+//! An Erlang node on tokio.

@@ -1,0 +1,1 @@
+//! OTP behaviours and services.

@@ -1,0 +1,3 @@
+//! `har`, the command.
+
+fn main() {}
