@@ -1,1 +1,7 @@
-//! The HAR node.
+//! The Hybrid Automation Router as a node that speaks native Erlang distribution.
+//!
+//! See `ARCHITECTURE.md` for the picture and for where to add things.
+
+pub mod cli;
+pub mod config;
+pub mod telemetry;

@@ -1,3 +1,7 @@
-//! `har`, the command.
+//! `har`, the command. Everything is in [`har::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    har::cli::main(std::env::args_os().collect())
+}

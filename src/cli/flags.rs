@@ -1,0 +1,99 @@
+//! The flags that several commands share, defined once.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::config::{Environment, Flags, LogFormat, NameDomain, Settings};
+
+use super::Failure;
+
+/// Flags of every command that is a node, even for a moment.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct IdentityFlags {
+    /// Read settings from this YAML file [env: HAR_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Long node name: NAME@HOST with a dotted host [env: HAR_NODE_NAME, RELEASE_NODE]
+    #[arg(long, value_name = "NAME", conflicts_with = "sname")]
+    name: Option<String>,
+    /// Short node name: NAME or NAME@HOST with a plain host
+    #[arg(long, value_name = "NAME")]
+    sname: Option<String>,
+    /// The cookie itself; a file is safer [env: HAR_COOKIE, RELEASE_COOKIE]
+    #[arg(long, value_name = "COOKIE", env = super::arguments::COOKIE_VARIABLE, hide_env = true)]
+    cookie: Option<String>,
+    /// File with the cookie, made when absent [default: ~/.erlang.cookie]
+    #[arg(long, value_name = "FILE")]
+    cookie_file: Option<PathBuf>,
+    /// Port of EPMD, the same on all hosts [env: ERL_EPMD_PORT] [default: 4369]
+    #[arg(long, value_name = "PORT")]
+    epmd_port: Option<u16>,
+    /// Format of log lines [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+    /// Lowest level logged, also by module: info,erlang_dist=debug [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+impl IdentityFlags {
+    fn flags(&self) -> Flags {
+        let long = self.name.clone().map(|name| ("--name", NameDomain::Long, name));
+        let short = self.sname.clone().map(|name| ("--sname", NameDomain::Short, name));
+        Flags {
+            config: self.config.clone(),
+            name: long.or(short),
+            cookie: self.cookie.clone(),
+            cookie_file: self.cookie_file.clone(),
+            epmd_port: self.epmd_port,
+            log_format: self.log,
+            log_level: self.log_level.clone(),
+            ..Flags::default()
+        }
+    }
+}
+
+/// Flags of commands about a node that stays.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct NodeFlags {
+    #[command(flatten)]
+    identity: IdentityFlags,
+    /// Fail when no EPMD answers, instead of running one inside this node
+    #[arg(long)]
+    no_epmd: bool,
+    /// Lowest port to listen on [default: any free port]
+    #[arg(long, value_name = "PORT")]
+    listen_min: Option<u16>,
+    /// Highest port to listen on
+    #[arg(long, value_name = "PORT")]
+    listen_max: Option<u16>,
+    /// Address to listen on [env: POD_IP] [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    interface: Option<IpAddr>,
+    /// Stay out of `nodes()` and of the full mesh
+    #[arg(long)]
+    hidden: bool,
+    /// Connect to these nodes and stay connected [env: HAR_CLUSTER_NODES]
+    #[arg(long, value_name = "NODE", num_args = 1.., value_delimiter = ',')]
+    connect: Option<Vec<String>>,
+    /// Register `echo` and `sink`, for interop tests and benchmarks
+    #[arg(long)]
+    diagnostics: bool,
+}
+
+impl NodeFlags {
+    /// Resolves these with the environment and the file.
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        let flags = Flags {
+            epmd_embedded: self.no_epmd.then_some(false),
+            listen_min: self.listen_min,
+            listen_max: self.listen_max,
+            interface: self.interface,
+            hidden: self.hidden.then_some(true),
+            nodes: self.connect.clone(),
+            diagnostics: self.diagnostics.then_some(true),
+            ..self.identity.flags()
+        };
+        Ok(Settings::resolve(flags, &Environment::of_process())?)
+    }
+}

@@ -1,0 +1,103 @@
+//! The command line: one file a command, each `run` returning success or one line of failure.
+
+mod arguments;
+mod completions;
+mod config;
+mod failure;
+mod flags;
+mod man;
+mod version;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::{Exit, Failure};
+pub use flags::{IdentityFlags, NodeFlags};
+
+/// A node that speaks native Erlang distribution and routes infrastructure automation.
+#[derive(Debug, Parser)]
+#[command(name = "har", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the configuration, or show what is in force and where it came from
+    Config(config::Arguments),
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+    /// Print the manual page, or write one page a command into a directory
+    Man(man::Arguments),
+}
+
+/// Runs the program: reads `arguments` (the first is the program's name), does what they ask.
+#[must_use]
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let (arguments, cookie) = arguments::take_cookie(arguments::from_erl(arguments));
+    let mut arguments = arguments;
+    if let Some(cookie) = cookie {
+        arguments::execute_again(&arguments, &cookie);
+        // It could not be hidden, so it goes back where it was.
+        let at = arguments.len().min(2);
+        arguments.splice(at..at, ["--cookie".into(), cookie]);
+    }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    match cli.command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "har: {failure}");
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// Prints what clap says; asking for help is no error.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(Exit::Usage as u8) } else { ExitCode::SUCCESS }
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Config(arguments) => config::run(&arguments),
+            Self::Version => version::run(),
+            Self::Completions(arguments) => completions::run(&arguments),
+            Self::Man(arguments) => man::run(&arguments),
+        }
+    }
+}
+
+/// Writes `text` to standard output. A reader that has gone away (`har … | head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::IoErr,
+            format!("cannot write the output: {error}; check where it goes to"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,22 @@
+//! Configuration: what was asked for, from the file, the environment and the flags.
+//!
+//! [`raw`] is the file as written, [`settings`] the one resolved answer the program runs by:
+//! flags win over the environment, the environment over the file, the file over the defaults.
+//! After [`Settings::resolve`] no text is left that stands for a number or a choice.
+
+mod cookie;
+mod environment;
+mod error;
+mod node_name;
+mod raw;
+mod schema;
+mod settings;
+mod sources;
+
+pub use cookie::{CookieSource, ErlangCookie};
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use raw::{LogFormat, NameDomain, RawConfig};
+pub use schema::keys;
+pub use settings::{Flags, Origin, Setting, Settings};
+pub use sources::NodeList;

@@ -1,0 +1,378 @@
+//! The one resolved answer: each setting with its value and where the value came from.
+
+use std::fmt;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use super::cookie::{self, CookieSource, ErlangCookie};
+use super::sources::{NodeList, Sources, choice, value_error};
+use super::{ConfigError, Environment, LogFormat, NameDomain, RawConfig, node_name, schema};
+
+/// The port all of Erlang uses for EPMD. spec: erl_dist_protocol, "EPMD Protocol"
+const EPMD_PORT: u16 = 4369;
+/// As OTP's `net_ticktime`.
+const NET_TICKTIME_S: u32 = 60;
+/// The name of a node that was given none.
+const ALIVE: &str = "har";
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A command line flag: `--name`.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(&'static str),
+    /// The configuration file.
+    File(PathBuf),
+    /// Nobody said otherwise.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Variable(name) => write!(f, "environment {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value the program runs by.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What the flags asked for; `None` where a flag was not given.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--name`, `--sname`: the flag, the kind, the name.
+    pub name: Option<(&'static str, NameDomain, String)>,
+    /// `--cookie`
+    pub cookie: Option<String>,
+    /// `--cookie-file`
+    pub cookie_file: Option<PathBuf>,
+    /// `--epmd-port`
+    pub epmd_port: Option<u16>,
+    /// `--no-epmd`: no embedded daemon.
+    pub epmd_embedded: Option<bool>,
+    /// `--listen-min`
+    pub listen_min: Option<u16>,
+    /// `--listen-max`
+    pub listen_max: Option<u16>,
+    /// `--interface`
+    pub interface: Option<IpAddr>,
+    /// `--hidden`
+    pub hidden: Option<bool>,
+    /// `--connect`
+    pub nodes: Option<Vec<String>>,
+    /// `--log`
+    pub log_format: Option<LogFormat>,
+    /// `--log-level`
+    pub log_level: Option<String>,
+    /// `--diagnostics`
+    pub diagnostics: Option<bool>,
+}
+
+/// Everything the program runs by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Full name of the node: `har@127.0.0.1`.
+    pub name: Setting<String>,
+    /// Long or short names.
+    pub names: Setting<NameDomain>,
+    /// Whether the node stays out of `nodes()` and the full mesh.
+    pub hidden: Setting<bool>,
+    /// Where the cookie is; `None` when there is no place to look.
+    pub cookie: Option<Setting<CookieSource>>,
+    /// Address to listen on.
+    pub interface: Setting<IpAddr>,
+    /// Lowest port to listen on; 0: any free one.
+    pub listen_min: Setting<u16>,
+    /// Highest port to listen on; at least `listen_min`.
+    pub listen_max: Setting<u16>,
+    /// Silence after which a peer counts as gone, in seconds.
+    pub net_ticktime_s: Setting<u32>,
+    /// Port of the port mapper daemon.
+    pub epmd_port: Setting<u16>,
+    /// Whether to run the daemon inside this node when none answers.
+    pub epmd_embedded: Setting<bool>,
+    /// Nodes to connect to and stay connected to.
+    pub nodes: Setting<NodeList>,
+    /// How log lines look.
+    pub log_format: Setting<LogFormat>,
+    /// What is logged: a level, or levels by module.
+    pub log_level: Setting<String>,
+    /// Whether `echo` and `sink` are registered.
+    pub diagnostics: Setting<bool>,
+}
+
+impl Settings {
+    /// Resolves flags, environment and file (read here) to one answer.
+    ///
+    /// # Errors
+    /// The file cannot be read or is wrong, or a value from anywhere is.
+    pub fn resolve(flags: Flags, environment: &Environment) -> Result<Self, ConfigError> {
+        let path =
+            flags.config.clone().or_else(|| environment.variable("HAR_CONFIG").map(Into::into));
+        let raw = path.as_deref().map_or_else(|| Ok(RawConfig::default()), read)?;
+        let from = Sources { environment, file: path.unwrap_or_default() };
+        let domain = domain(&from, &flags, &raw)?;
+        let interface = interface(&from, &flags, &raw)?;
+        let name = name(&from, &flags, &raw, domain.value, interface.value)?;
+        let cookie = cookie(&from, &flags, &raw)?;
+        let nodes = nodes(&from, &flags, raw.cluster.nodes, domain.value)?;
+        let pick = &from;
+        let settings = Self {
+            listen_min: pick.of(
+                "distribution.listen_min",
+                flags.listen_min.map(|v| (v, "--listen-min")),
+                raw.distribution.listen_min,
+                || 0,
+            )?,
+            listen_max: pick.of(
+                "distribution.listen_max",
+                flags.listen_max.map(|v| (v, "--listen-max")),
+                raw.distribution.listen_max,
+                || 0,
+            )?,
+            net_ticktime_s: pick.of(
+                "distribution.net_ticktime_s",
+                None,
+                raw.distribution.net_ticktime_s,
+                || NET_TICKTIME_S,
+            )?,
+            epmd_port: pick.of(
+                "epmd.port",
+                flags.epmd_port.map(|v| (v, "--epmd-port")),
+                raw.epmd.port,
+                || EPMD_PORT,
+            )?,
+            epmd_embedded: pick.of(
+                "epmd.embedded",
+                flags.epmd_embedded.map(|v| (v, "--no-epmd")),
+                raw.epmd.embedded,
+                || true,
+            )?,
+            hidden: pick.of(
+                "node.hidden",
+                flags.hidden.map(|v| (v, "--hidden")),
+                raw.node.hidden,
+                || false,
+            )?,
+            log_format: pick.of(
+                "log.format",
+                flags.log_format.map(|v| (v, "--log")),
+                raw.log.format,
+                || LogFormat::Text,
+            )?,
+            log_level: pick.of(
+                "log.level",
+                flags.log_level.map(|v| (v, "--log-level")),
+                raw.log.level,
+                || "info".into(),
+            )?,
+            diagnostics: pick.of(
+                "diagnostics.enabled",
+                flags.diagnostics.map(|v| (v, "--diagnostics")),
+                raw.diagnostics.enabled,
+                || false,
+            )?,
+            name,
+            names: domain,
+            cookie,
+            interface,
+            nodes,
+        };
+        settings.checked()
+    }
+
+    /// The cookie, made when its file does not exist and `create` is true.
+    ///
+    /// # Errors
+    /// There is none, or its file is not to be trusted.
+    pub fn erlang_cookie(&self, create: bool) -> Result<ErlangCookie, ConfigError> {
+        self.cookie.as_ref().ok_or(ConfigError::NoCookiePlace)?.value.cookie(create)
+    }
+
+    /// All settings by key, as `har config show` prints them: key, value, origin. The cookie is
+    /// never among them, only where it comes from.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, String, String)> {
+        fn row<T>(
+            key: &'static str,
+            setting: &Setting<T>,
+            value: String,
+        ) -> (&'static str, String, String) {
+            (key, value, setting.origin.to_string())
+        }
+        let cookie = match &self.cookie {
+            None => {
+                ("node.cookie_file", "(none: HOME is not set)".into(), Origin::Default.to_string())
+            }
+            Some(setting) => match &setting.value {
+                CookieSource::Given(_) => {
+                    row("node.cookie_file", setting, "(not used: cookie ******** was given)".into())
+                }
+                CookieSource::File(path) => {
+                    row("node.cookie_file", setting, path.display().to_string())
+                }
+            },
+        };
+        vec![
+            row("node.name", &self.name, self.name.value.clone()),
+            row("node.names", &self.names, choice(self.names.value)),
+            row("node.hidden", &self.hidden, self.hidden.value.to_string()),
+            cookie,
+            row("distribution.interface", &self.interface, self.interface.value.to_string()),
+            row("distribution.listen_min", &self.listen_min, self.listen_min.value.to_string()),
+            row("distribution.listen_max", &self.listen_max, self.listen_max.value.to_string()),
+            row(
+                "distribution.net_ticktime_s",
+                &self.net_ticktime_s,
+                self.net_ticktime_s.value.to_string(),
+            ),
+            row("epmd.port", &self.epmd_port, self.epmd_port.value.to_string()),
+            row("epmd.embedded", &self.epmd_embedded, self.epmd_embedded.value.to_string()),
+            row("cluster.nodes", &self.nodes, format!("[{}]", self.nodes.value.0.join(", "))),
+            row("log.format", &self.log_format, choice(self.log_format.value)),
+            row("log.level", &self.log_level, self.log_level.value.clone()),
+            row("diagnostics.enabled", &self.diagnostics, self.diagnostics.value.to_string()),
+        ]
+    }
+
+    fn checked(mut self) -> Result<Self, ConfigError> {
+        if self.listen_max.value == 0 {
+            self.listen_max.value = self.listen_min.value;
+        }
+        if self.listen_max.value < self.listen_min.value {
+            let reason =
+                format!("{} is below listen_min {}", self.listen_max.value, self.listen_min.value);
+            return Err(value_error("distribution.listen_max", &self.listen_max.origin, reason));
+        }
+        if self.listen_min.value == 0 && self.listen_max.value != 0 {
+            let reason = "give listen_min too, or neither".to_owned();
+            return Err(value_error("distribution.listen_max", &self.listen_max.origin, reason));
+        }
+        if self.epmd_port.value == 0 {
+            let reason = "0 is no port; the usual one is 4369".to_owned();
+            return Err(value_error("epmd.port", &self.epmd_port.origin, reason));
+        }
+        if self.net_ticktime_s.value == 0 {
+            let reason = "0 would drop every peer; the usual value is 60".to_owned();
+            return Err(value_error(
+                "distribution.net_ticktime_s",
+                &self.net_ticktime_s.origin,
+                reason,
+            ));
+        }
+        if let Err(error) = self.log_level.value.parse::<tracing_subscriber::filter::Targets>() {
+            let reason = format!(
+                "`{}`: {error}; write error, warn, info, debug, trace or off",
+                self.log_level.value
+            );
+            return Err(value_error("log.level", &self.log_level.origin, reason));
+        }
+        Ok(self)
+    }
+}
+
+fn read(path: &Path) -> Result<RawConfig, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+    schema::read(path, &text)
+}
+
+fn domain(
+    from: &Sources<'_>,
+    flags: &Flags,
+    raw: &RawConfig,
+) -> Result<Setting<NameDomain>, ConfigError> {
+    let flag = flags.name.as_ref().map(|(flag, domain, _)| (*domain, *flag));
+    from.of("node.names", flag, raw.node.names, || NameDomain::Long)
+}
+
+/// Loopback until told otherwise: without TLS the cookie is all that keeps strangers out.
+fn interface(
+    from: &Sources<'_>,
+    flags: &Flags,
+    raw: &RawConfig,
+) -> Result<Setting<IpAddr>, ConfigError> {
+    let flag = flags.interface.map(|address| (address, "--interface"));
+    let default = || IpAddr::V4(Ipv4Addr::LOCALHOST);
+    from.of("distribution.interface", flag, raw.distribution.interface, default)
+}
+
+fn name(
+    from: &Sources<'_>,
+    flags: &Flags,
+    raw: &RawConfig,
+    domain: NameDomain,
+    interface: IpAddr,
+) -> Result<Setting<String>, ConfigError> {
+    let flag = flags.name.as_ref().map(|(flag, _, name)| (name.clone(), *flag));
+    let typed = from.of("node.name", flag, raw.node.name.clone(), || ALIVE.to_owned())?;
+    let host = || match domain {
+        NameDomain::Short => node_name::short_host(),
+        NameDomain::Long if interface.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        NameDomain::Long => interface.to_string(),
+    };
+    let value = node_name::complete(&typed.value, domain, host)
+        .map_err(|reason| value_error("node.name", &typed.origin, reason))?;
+    Ok(Setting { value, origin: typed.origin })
+}
+
+fn cookie(
+    from: &Sources<'_>,
+    flags: &Flags,
+    raw: &RawConfig,
+) -> Result<Option<Setting<CookieSource>>, ConfigError> {
+    let given = |text: &str, origin: Origin| {
+        let cookie = ErlangCookie::new(text, &origin.to_string())?;
+        Ok(Some(Setting { value: CookieSource::Given(cookie), origin }))
+    };
+    if let Some(text) = &flags.cookie {
+        return given(text, Origin::Flag("--cookie"));
+    }
+    if flags.cookie_file.is_none() {
+        for name in ["HAR_COOKIE", "RELEASE_COOKIE"] {
+            if let Some(text) = from.environment.variable(name) {
+                return given(text, Origin::Variable(name));
+            }
+        }
+    }
+    let flag = flags.cookie_file.clone().map(|path| (path, "--cookie-file"));
+    let default = || cookie::default_file(from.environment).unwrap_or_default();
+    let file = from.of("node.cookie_file", flag, raw.node.cookie_file.clone(), default)?;
+    let Setting { value, origin } = file;
+    if value.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Setting { value: CookieSource::File(value), origin }))
+}
+
+fn nodes(
+    from: &Sources<'_>,
+    flags: &Flags,
+    file: Option<Vec<String>>,
+    domain: NameDomain,
+) -> Result<Setting<NodeList>, ConfigError> {
+    let flag = flags.nodes.clone().map(|nodes| (NodeList(nodes), "--connect"));
+    let list = from.of("cluster.nodes", flag, file.map(NodeList), NodeList::default)?;
+    for node in &list.value.0 {
+        node_name::check(node, domain)
+            .map_err(|reason| value_error("cluster.nodes", &list.origin, reason))?;
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Where a setting's value can come from, in which order, and reading it from text.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
+use super::settings::{Origin, Setting};
+use super::{ConfigError, Environment, LogFormat, NameDomain};
+
+/// Node names, comma separated in the environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeList(pub Vec<String>);
+
+impl FromStr for NodeList {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let names = text.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty());
+        Ok(Self(names.map(str::to_owned).collect()))
+    }
+}
+
+/// Values that can come from the environment, with what to say when they do not parse.
+pub(super) trait FromText: Sized {
+    fn from_text(text: &str) -> Result<Self, String>;
+}
+
+macro_rules! from_text {
+    ($($type:ty => $wanted:literal),* $(,)?) => { $(
+        impl FromText for $type {
+            fn from_text(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| format!(concat!("`{}` is not ", $wanted), text))
+            }
+        }
+    )* };
+}
+
+from_text! {
+    u16 => "a port (0 to 65535)",
+    u32 => "a whole number",
+    bool => "true or false",
+    IpAddr => "an IP address",
+    String => "text",
+    PathBuf => "a path",
+    NodeList => "a list of nodes",
+}
+
+impl FromText for LogFormat {
+    fn from_text(text: &str) -> Result<Self, String> {
+        from_choice(text)
+    }
+}
+
+impl FromText for NameDomain {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            // RELEASE_DISTRIBUTION speaks of flags.
+            "name" => Ok(Self::Long),
+            "sname" => Ok(Self::Short),
+            "none" => {
+                Err("`none` would leave the node without distribution; use name or sname".into())
+            }
+            _ => from_choice(text),
+        }
+    }
+}
+
+fn from_choice<T: ValueEnum>(text: &str) -> Result<T, String> {
+    T::from_str(text, true).map_err(|_| {
+        let choices: Vec<String> = T::value_variants().iter().copied_choices().collect();
+        format!("`{text}` is not one of {}", choices.join(", "))
+    })
+}
+
+pub(super) fn choice<T: ValueEnum>(value: T) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+trait Choices {
+    fn copied_choices(self) -> impl Iterator<Item = String>;
+}
+
+impl<'a, T: ValueEnum + 'a, I: Iterator<Item = &'a T>> Choices for I {
+    fn copied_choices(self) -> impl Iterator<Item = String> {
+        self.map(|value| choice(value.clone()))
+    }
+}
+
+/// The environment variables of a setting, first match wins. The first is always ours: `HAR_` and
+/// the key. Then the names a BEAM's user knows.
+pub(super) fn variables(key: &str) -> &'static [&'static str] {
+    match key {
+        "node.name" => &["HAR_NODE_NAME", "RELEASE_NODE"],
+        "node.names" => &["HAR_NODE_NAMES", "RELEASE_DISTRIBUTION"],
+        "node.hidden" => &["HAR_NODE_HIDDEN"],
+        "node.cookie_file" => &["HAR_NODE_COOKIE_FILE"],
+        "distribution.interface" => &["HAR_DISTRIBUTION_INTERFACE", "POD_IP"],
+        "distribution.listen_min" => &["HAR_DISTRIBUTION_LISTEN_MIN"],
+        "distribution.listen_max" => &["HAR_DISTRIBUTION_LISTEN_MAX"],
+        "distribution.net_ticktime_s" => &["HAR_DISTRIBUTION_NET_TICKTIME_S"],
+        "epmd.port" => &["HAR_EPMD_PORT", "ERL_EPMD_PORT"],
+        "epmd.embedded" => &["HAR_EPMD_EMBEDDED"],
+        "cluster.nodes" => &["HAR_CLUSTER_NODES"],
+        "log.format" => &["HAR_LOG_FORMAT"],
+        "log.level" => &["HAR_LOG_LEVEL"],
+        "diagnostics.enabled" => &["HAR_DIAGNOSTICS_ENABLED"],
+        _ => &[],
+    }
+}
+
+pub(super) struct Sources<'e> {
+    pub(super) environment: &'e Environment,
+    pub(super) file: PathBuf,
+}
+
+impl Sources<'_> {
+    /// The value of `key`: flag, else environment, else file, else default.
+    pub(super) fn of<T: FromText>(
+        &self,
+        key: &'static str,
+        flag: Option<(T, &'static str)>,
+        file: Option<T>,
+        default: impl FnOnce() -> T,
+    ) -> Result<Setting<T>, ConfigError> {
+        if let Some((value, flag)) = flag {
+            return Ok(Setting { value, origin: Origin::Flag(flag) });
+        }
+        for name in variables(key) {
+            let Some(text) = self.environment.variable(name) else { continue };
+            let origin = Origin::Variable(name);
+            let value = T::from_text(text).map_err(|reason| value_error(key, &origin, reason))?;
+            return Ok(Setting { value, origin });
+        }
+        Ok(match file {
+            Some(value) => Setting { value, origin: Origin::File(self.file.clone()) },
+            None => Setting { value: default(), origin: Origin::Default },
+        })
+    }
+}
+
+pub(super) fn value_error(key: &str, origin: &Origin, reason: String) -> ConfigError {
+    ConfigError::Value { key: key.into(), origin: origin.to_string(), reason }
+}

@@ -1,0 +1,3 @@
+//! What the program writes about itself.
+
+pub mod logging;
