@@ -1,0 +1,196 @@
+//! Integers that do not fit 64 bits.
+//!
+//! Kept as they travel (a sign byte, then the magnitude with its least byte first): decoding is one
+//! allocation and a copy, encoding a copy, and no arithmetic happens unless someone asks for it.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use num_bigint::{BigInt, Sign};
+use num_traits::ToPrimitive;
+
+use crate::term::Term;
+
+/// An integer outside the range of `i64`; smaller ones are always [`Term::Integer`].
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct BigInteger(Arc<[u8]>);
+
+impl BigInteger {
+    /// Whether the number is below zero.
+    #[must_use]
+    pub fn is_negative(&self) -> bool {
+        self.0[0] != 0
+    }
+
+    /// The absolute value, least byte first, without leading zeros (at the end).
+    #[must_use]
+    pub fn magnitude(&self) -> &[u8] {
+        &self.0[1..]
+    }
+
+    /// The number for arithmetic.
+    #[must_use]
+    pub fn to_bigint(&self) -> BigInt {
+        let sign = if self.is_negative() { Sign::Minus } else { Sign::Plus };
+        BigInt::from_bytes_le(sign, self.magnitude())
+    }
+
+    /// The nearest float; infinite beyond the range of floats.
+    #[must_use]
+    pub fn to_f64(&self) -> f64 {
+        self.to_bigint().to_f64().unwrap_or(f64::NAN)
+    }
+
+    /// The sign byte and the magnitude, as they are written after a bignum's length.
+    pub(crate) fn wire_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The magnitude's 64-bit digits, the least first.
+    pub(crate) fn digits(&self) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterator {
+        self.magnitude().chunks(8).map(|chunk| {
+            let mut digit = [0; 8];
+            digit[..chunk.len()].copy_from_slice(chunk);
+            u64::from_le_bytes(digit)
+        })
+    }
+}
+
+/// The term of an integer given as sign byte and magnitude (least byte first). `bytes` must not be empty.
+pub(crate) fn integer_from_wire(bytes: &[u8]) -> Term {
+    let negative = bytes[0] != 0;
+    let mut magnitude = &bytes[1..];
+    while let Some((0, rest)) = magnitude.split_last() {
+        magnitude = rest;
+    }
+    if magnitude.len() <= 8 {
+        let mut digit = [0; 8];
+        digit[..magnitude.len()].copy_from_slice(magnitude);
+        if let Some(small) = small_integer(negative, u64::from_le_bytes(digit)) {
+            return Term::Integer(small);
+        }
+    }
+    if bytes[0] <= 1 {
+        return Term::BigInteger(BigInteger(Arc::from(&bytes[..=magnitude.len()])));
+    }
+    let mut normal = vec![u8::from(negative)];
+    normal.extend_from_slice(magnitude);
+    Term::BigInteger(BigInteger(Arc::from(normal)))
+}
+
+fn small_integer(negative: bool, magnitude: u64) -> Option<i64> {
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+}
+
+impl From<BigInt> for Term {
+    fn from(value: BigInt) -> Self {
+        if let Some(small) = value.to_i64() {
+            return Self::Integer(small);
+        }
+        let (sign, mut bytes) = value.to_bytes_le();
+        bytes.insert(0, u8::from(sign == Sign::Minus));
+        integer_from_wire(&bytes)
+    }
+}
+
+impl From<u64> for Term {
+    fn from(value: u64) -> Self {
+        Self::from(i128::from(value))
+    }
+}
+
+impl From<i128> for Term {
+    fn from(value: i128) -> Self {
+        if let Ok(small) = i64::try_from(value) {
+            return Self::Integer(small);
+        }
+        let mut bytes = [0; 17];
+        bytes[0] = u8::from(value < 0);
+        bytes[1..].copy_from_slice(&value.unsigned_abs().to_le_bytes());
+        integer_from_wire(&bytes)
+    }
+}
+
+impl From<u128> for Term {
+    fn from(value: u128) -> Self {
+        let mut bytes = [0; 17];
+        bytes[1..].copy_from_slice(&value.to_le_bytes());
+        integer_from_wire(&bytes)
+    }
+}
+
+impl From<usize> for Term {
+    fn from(value: usize) -> Self {
+        Self::from(value as u64)
+    }
+}
+
+impl PartialOrd for BigInteger {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for BigInteger {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let sizes = |left: &Self, right: &Self| {
+            let (left, right) = (left.magnitude(), right.magnitude());
+            left.len().cmp(&right.len()).then_with(|| left.iter().rev().cmp(right.iter().rev()))
+        };
+        match (self.is_negative(), other.is_negative()) {
+            (false, false) => sizes(self, other),
+            (true, true) => sizes(other, self),
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+        }
+    }
+}
+
+impl fmt::Display for BigInteger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.to_bigint(), formatter)
+    }
+}
+
+impl fmt::Debug for BigInteger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbers_outside_64_bits_are_big() {
+        assert_eq!(Term::from(i128::from(i64::MIN)), Term::Integer(i64::MIN));
+        assert_eq!(Term::from(i64::MAX as u64), Term::Integer(i64::MAX));
+        for big in [i128::from(i64::MIN) - 1, i128::from(i64::MAX) + 1, i128::MIN, i128::MAX] {
+            let Term::BigInteger(integer) = Term::from(big) else { panic!("{big} is big") };
+            assert_eq!(integer.to_bigint(), BigInt::from(big));
+        }
+    }
+
+    #[test]
+    fn wire_form_is_normalised() {
+        assert_eq!(integer_from_wire(&[1, 5, 0, 0]), Term::Integer(-5));
+        assert_eq!(integer_from_wire(&[0]), Term::Integer(0));
+        let padded = [&[7][..], &[1; 10], &[0; 3]].concat();
+        let plain = [&[1][..], &[1; 10]].concat();
+        assert_eq!(integer_from_wire(&padded), integer_from_wire(&plain));
+    }
+
+    #[test]
+    fn order_follows_sign_and_size() {
+        let big = |value: i128| match Term::from(value) {
+            Term::BigInteger(integer) => integer,
+            other => panic!("{other} is small"),
+        };
+        let ascending = [i128::MIN, -(1 << 80), -(1 << 70), 1 << 70, (1 << 70) + 256, 1 << 80];
+        for pair in ascending.windows(2) {
+            assert!(big(pair[0]) < big(pair[1]));
+        }
+    }
+}

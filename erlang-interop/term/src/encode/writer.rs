@@ -1,0 +1,286 @@
+//! The encoding loop. Nesting is followed by a stack of slices that are still to be written.
+
+use std::slice;
+
+use super::{AtomEncoding, AtomRefs, EncodeError, Sink};
+use crate::atom::Atom;
+use crate::binary::Binary;
+use crate::fun::{Closure, Fun};
+use crate::identifier::Reference;
+use crate::list::{List, Parts};
+use crate::tag;
+use crate::term::Term;
+
+/// Ports below this fit the older, shorter form, which a BEAM prefers.
+const NEW_PORT_ID_END: u64 = 1 << 28;
+
+static NIL: Term = Term::Nil;
+
+struct Writer<'s, S, A> {
+    sink: &'s mut S,
+    atoms: &'s mut A,
+    encoding: AtomEncoding,
+}
+
+pub(super) fn write<S: Sink, A: AtomRefs>(
+    term: &Term,
+    encoding: AtomEncoding,
+    sink: &mut S,
+    atoms: &mut A,
+) -> Result<(), EncodeError> {
+    let mut writer = Writer { sink, atoms, encoding };
+    let mut later: Vec<slice::Iter<'_, Term>> = Vec::new();
+    let mut now = slice::from_ref(term).iter();
+    loop {
+        let Some(term) = now.next() else {
+            match later.pop() {
+                Some(next) => now = next,
+                None => return Ok(()),
+            }
+            continue;
+        };
+        let inside: &[Term] = match term {
+            Term::Tuple(elements) => {
+                writer.tuple_header(elements.len())?;
+                elements
+            }
+            Term::Map(map) => {
+                writer.counted(tag::MAP, map.len(), "pairs of a map")?;
+                map.flat()
+            }
+            Term::List(list) => match list.parts() {
+                Parts::Terms(elements, tail) => {
+                    writer.counted(tag::LIST, elements.len(), "elements of a list")?;
+                    if now.len() > 0 {
+                        later.push(now);
+                    }
+                    now =
+                        slice::from_ref(if matches!(tail, Term::Nil) { &NIL } else { tail }).iter();
+                    elements
+                }
+                Parts::Bytes(bytes) => {
+                    writer.byte_list(bytes, list)?;
+                    continue;
+                }
+            },
+            Term::Fun(Fun::Closure(closure)) => {
+                writer.closure(closure)?;
+                continue;
+            }
+            leaf => {
+                writer.leaf(leaf)?;
+                continue;
+            }
+        };
+        if now.len() > 0 {
+            later.push(now);
+        }
+        now = inside.iter();
+    }
+}
+
+fn length(what: &'static str, len: usize) -> Result<u32, EncodeError> {
+    u32::try_from(len).map_err(|_| EncodeError::TooLong { what, len })
+}
+
+impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
+    #[inline]
+    fn tag_u32(&mut self, tag: u8, value: u32) {
+        let [a, b, c, d] = value.to_be_bytes();
+        self.sink.put(&[tag, a, b, c, d]);
+    }
+
+    fn counted(&mut self, tag: u8, len: usize, what: &'static str) -> Result<(), EncodeError> {
+        self.tag_u32(tag, length(what, len)?);
+        Ok(())
+    }
+
+    fn tuple_header(&mut self, arity: usize) -> Result<(), EncodeError> {
+        if let Ok(small) = u8::try_from(arity) {
+            self.sink.put(&[tag::SMALL_TUPLE, small]);
+            return Ok(());
+        }
+        self.counted(tag::LARGE_TUPLE, arity, "elements of a tuple")
+    }
+
+    #[inline]
+    fn leaf(&mut self, term: &Term) -> Result<(), EncodeError> {
+        match term {
+            Term::Integer(value) => self.integer(*value),
+            Term::Atom(atom) => self.atom(atom),
+            Term::Binary(bytes) => return self.binary(bytes),
+            Term::Nil => self.sink.put(&[tag::NIL]),
+            Term::Float(value) => return self.float(*value),
+            other => return self.rare(other),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn integer(&mut self, value: i64) {
+        if let Ok(small) = u8::try_from(value) {
+            self.sink.put(&[tag::SMALL_INTEGER, small]);
+        } else if let Ok(middle) = i32::try_from(value) {
+            self.tag_u32(tag::INTEGER, middle as u32);
+        } else {
+            let magnitude = value.unsigned_abs();
+            let len = (8 - magnitude.leading_zeros() / 8) as usize;
+            let mut bytes = [0; 11];
+            bytes[..3].copy_from_slice(&[tag::SMALL_BIG, len as u8, u8::from(value < 0)]);
+            bytes[3..].copy_from_slice(&magnitude.to_le_bytes());
+            self.sink.put(&bytes[..3 + len]);
+        }
+    }
+
+    fn float(&mut self, value: f64) -> Result<(), EncodeError> {
+        if !value.is_finite() {
+            return Err(EncodeError::Float);
+        }
+        let mut bytes = [tag::NEW_FLOAT; 9];
+        bytes[1..].copy_from_slice(&value.to_be_bytes());
+        self.sink.put(&bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn atom(&mut self, atom: &Atom) {
+        if let Some(index) = self.atoms.reference(atom) {
+            return self.sink.put(&[tag::ATOM_CACHE_REF, index]);
+        }
+        let text = atom.as_str();
+        if self.encoding == AtomEncoding::Latin1WhereItFits && atom.is_latin1() {
+            let latin1: Vec<u8> =
+                text.chars().map(|character| u32::from(character) as u8).collect();
+            let [high, low] = (latin1.len() as u16).to_be_bytes();
+            self.sink.put(&[tag::ATOM, high, low]);
+            return self.sink.put(&latin1);
+        }
+        match u8::try_from(text.len()) {
+            Ok(small) => self.sink.put(&[tag::SMALL_ATOM_UTF8, small]),
+            Err(_) => {
+                let [high, low] = (text.len() as u16).to_be_bytes();
+                self.sink.put(&[tag::ATOM_UTF8, high, low]);
+            }
+        }
+        self.sink.put(text.as_bytes());
+    }
+
+    #[inline]
+    fn binary(&mut self, bytes: &Binary) -> Result<(), EncodeError> {
+        self.tag_u32(tag::BINARY, length("bytes of a binary", bytes.len())?);
+        self.shared(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn shared(&mut self, bytes: &Binary) {
+        if bytes.len() >= self.sink.shared_bytes_min() && !bytes.is_inline() {
+            self.sink.put_shared(bytes.as_bytes());
+        } else {
+            self.sink.put(bytes);
+        }
+    }
+
+    fn byte_list(&mut self, bytes: &Binary, list: &List) -> Result<(), EncodeError> {
+        if let Ok(len) = u16::try_from(bytes.len()) {
+            let [high, low] = len.to_be_bytes();
+            self.sink.put(&[tag::STRING, high, low]);
+            self.shared(bytes);
+            return Ok(());
+        }
+        self.counted(tag::LIST, list.len(), "elements of a list")?;
+        for byte in &**bytes {
+            self.sink.put(&[tag::SMALL_INTEGER, *byte]);
+        }
+        self.sink.put(&[tag::NIL]);
+        Ok(())
+    }
+
+    fn rare(&mut self, term: &Term) -> Result<(), EncodeError> {
+        match term {
+            Term::BigInteger(big) => {
+                let bytes = big.wire_bytes();
+                match u8::try_from(bytes.len() - 1) {
+                    Ok(small) => self.sink.put(&[tag::SMALL_BIG, small]),
+                    Err(_) => {
+                        self.counted(tag::LARGE_BIG, bytes.len() - 1, "bytes of an integer")?
+                    }
+                }
+                self.sink.put(bytes);
+            }
+            Term::BitString(bits) => {
+                self.counted(tag::BIT_BINARY, bits.bytes().len(), "bytes of a bit string")?;
+                self.sink.put(&[bits.last_bits()]);
+                self.shared(bits.bytes());
+            }
+            Term::Pid(pid) => {
+                self.sink.put(&[tag::NEW_PID]);
+                self.atom(pid.node());
+                self.words(&[pid.id(), pid.serial(), pid.creation()]);
+            }
+            Term::Port(port) => match u32::try_from(port.id()) {
+                Ok(id) if port.id() < NEW_PORT_ID_END => {
+                    self.sink.put(&[tag::NEW_PORT]);
+                    self.atom(port.node());
+                    self.words(&[id, port.creation()]);
+                }
+                _ => {
+                    self.sink.put(&[tag::V4_PORT]);
+                    self.atom(port.node());
+                    self.sink.put(&port.id().to_be_bytes());
+                    self.words(&[port.creation()]);
+                }
+            },
+            Term::Reference(reference) => self.reference(reference),
+            Term::Fun(Fun::Export(export)) => {
+                self.sink.put(&[tag::EXPORT]);
+                self.atom(export.module());
+                self.atom(export.function());
+                self.integer(i64::from(export.arity()));
+            }
+            Term::Local(_) => return Err(EncodeError::LocalInside),
+            Term::Integer(_) | Term::Atom(_) | Term::Binary(_) | Term::Nil | Term::Float(_) => {
+                return self.leaf(term);
+            }
+            Term::Tuple(_) | Term::Map(_) | Term::List(_) | Term::Fun(Fun::Closure(_)) => {
+                return write(term, self.encoding, self.sink, self.atoms);
+            }
+        }
+        Ok(())
+    }
+
+    fn words(&mut self, words: &[u32]) {
+        for word in words {
+            self.sink.put(&word.to_be_bytes());
+        }
+    }
+
+    fn reference(&mut self, reference: &Reference) {
+        let [high, low] = (reference.words().len() as u16).to_be_bytes();
+        self.sink.put(&[tag::NEWER_REFERENCE, high, low]);
+        self.atom(reference.node());
+        self.words(&[reference.creation()]);
+        self.words(reference.words());
+    }
+
+    /// The size comes first and counts what follows, so the rest is written apart. Closures nest only in
+    /// each other's free variables, within the depth that terms have.
+    fn closure(&mut self, closure: &Closure) -> Result<(), EncodeError> {
+        let mut body = Vec::new();
+        let mut inner =
+            Writer { sink: &mut body, atoms: &mut *self.atoms, encoding: self.encoding };
+        inner.sink.put(&[closure.arity]);
+        inner.sink.put(&closure.uniq);
+        inner.words(&[closure.index, length("free variables", closure.free.len())?]);
+        inner.atom(&closure.module);
+        inner.integer(i64::from(closure.old_index));
+        inner.integer(i64::from(closure.old_uniq));
+        inner.rare(&Term::Pid(closure.pid.clone()))?;
+        for value in &closure.free {
+            write(value, self.encoding, &mut body, self.atoms)?;
+        }
+        self.counted(tag::NEW_FUN, body.len() + 4, "bytes of a fun")?;
+        self.sink.put(&body);
+        Ok(())
+    }
+}

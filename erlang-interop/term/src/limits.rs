@@ -1,0 +1,42 @@
+//! Every bound of this layer, in one place.
+//!
+//! Terms come from peers that are not trusted: each length, depth and count has a named limit.
+
+/// Characters of an atom. spec: erl_ext_dist, "SMALL_ATOM_UTF8_EXT".
+pub const ATOM_CHARACTERS_MAX: usize = 255;
+
+/// Bytes of an atom: every character may take four bytes of UTF-8.
+pub const ATOM_BYTES_MAX: usize = ATOM_CHARACTERS_MAX * 4;
+
+/// 32-bit words of a reference. spec: erl_ext_dist, "NEWER_REFERENCE_EXT".
+pub const REFERENCE_WORDS_MAX: usize = 5;
+
+/// Levels of nesting that the decoders and the text parsers accept.
+///
+/// Neither recurses, but what they build is compared, printed and dropped by recursion: at this
+/// depth the deepest of those walks stays within a quarter of a 2 MiB thread stack, even in a
+/// debug build.
+pub const DEPTH_MAX: usize = 1024;
+
+/// Terms inside one decoded term. One byte on the wire can become a term of 24 bytes, so this
+/// bounds what a message costs in memory to about 400 MiB beside its own bytes.
+pub const TERMS_MAX: usize = 1 << 24;
+
+/// Bytes that a compressed term (tag 80) may inflate to.
+pub const INFLATED_BYTES_MAX: usize = 64 << 20;
+
+/// Digits of a decimal integer in text: reading takes quadratic time.
+pub const TEXT_DIGITS_MAX: usize = 10_000;
+
+/// Map entries up to which lookup walks the pairs; above, an index is kept.
+pub(crate) const MAP_ENTRIES_UNINDEXED_MAX: usize = 16;
+
+/// Binaries up to this many bytes are kept inside the term itself.
+pub(crate) const BINARY_INLINE_BYTES_MAX: usize = 22;
+
+/// Atoms that a shard of the atom table holds before it first looks for unused ones.
+pub(crate) const ATOM_SHARD_SWEEP_MIN: usize = 1024;
+
+const _: () = assert!(ATOM_BYTES_MAX <= u16::MAX as usize, "an atom's length must fit 16 bits");
+const _: () = assert!(TERMS_MAX <= u32::MAX as usize, "counts are kept in 32 bits");
+const _: () = assert!(BINARY_INLINE_BYTES_MAX <= u8::MAX as usize);

@@ -1,0 +1,225 @@
+//! Lists that have at least one element: proper, improper, or of bytes.
+//!
+//! A list that arrives as `STRING_EXT` stays the bytes it came as; its elements become terms when
+//! they are looked at.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::binary::Binary;
+use crate::term::Term;
+
+/// A non-empty list; the empty one is [`Term::Nil`].
+#[derive(Clone)]
+pub struct List(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Proper(Arc<[Term]>),
+    Other(Arc<Other>),
+}
+
+enum Other {
+    Bytes(Binary),
+    Improper { elements: Box<[Term]>, tail: Term },
+}
+
+static NIL: Term = Term::Nil;
+
+impl List {
+    /// A proper list; `None` without elements.
+    #[must_use]
+    pub fn new(elements: impl IntoIterator<Item = Term>) -> Option<Self> {
+        let elements: Arc<[Term]> = elements.into_iter().collect();
+        (!elements.is_empty()).then_some(Self(Repr::Proper(elements)))
+    }
+
+    /// A proper list of the integers 0..=255 that these bytes are; `None` without bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: impl Into<Binary>) -> Option<Self> {
+        let bytes = bytes.into();
+        (!bytes.is_empty()).then(|| Self(Repr::Other(Arc::new(Other::Bytes(bytes)))))
+    }
+
+    /// Elements and a tail that is no list. The caller checks both.
+    pub(crate) fn improper(elements: Box<[Term]>, tail: Term) -> Self {
+        debug_assert!(!elements.is_empty() && !matches!(tail, Term::Nil | Term::List(_)));
+        Self(Repr::Other(Arc::new(Other::Improper { elements, tail })))
+    }
+
+    /// The number of elements, without the tail.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a `List` is never empty")]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Proper(elements) => elements.len(),
+            Repr::Other(other) => match &**other {
+                Other::Bytes(bytes) => bytes.len(),
+                Other::Improper { elements, .. } => elements.len(),
+            },
+        }
+    }
+
+    /// What follows the last element: [`Term::Nil`] in a proper list.
+    #[must_use]
+    pub fn tail(&self) -> &Term {
+        match &self.0 {
+            Repr::Other(other) => match &**other {
+                Other::Improper { tail, .. } => tail,
+                Other::Bytes(_) => &NIL,
+            },
+            Repr::Proper(_) => &NIL,
+        }
+    }
+
+    /// Whether the list ends in `[]`.
+    #[must_use]
+    pub fn is_proper(&self) -> bool {
+        matches!(self.tail(), Term::Nil)
+    }
+
+    /// The elements, without the tail.
+    #[must_use]
+    pub fn iter(&self) -> ListIter<'_> {
+        match self.parts() {
+            Parts::Terms(elements, _) => ListIter(Iter::Terms(elements.iter())),
+            Parts::Bytes(bytes) => ListIter(Iter::Bytes(bytes.iter())),
+        }
+    }
+
+    /// The bytes of a list that is kept as bytes. Other lists of small integers give `None`.
+    #[must_use]
+    pub fn as_byte_string(&self) -> Option<&Binary> {
+        match &self.0 {
+            Repr::Other(other) => match &**other {
+                Other::Bytes(bytes) => Some(bytes),
+                Other::Improper { .. } => None,
+            },
+            Repr::Proper(_) => None,
+        }
+    }
+
+    /// The elements as terms that are there already; `None` when the list is kept as bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> Option<&[Term]> {
+        match self.parts() {
+            Parts::Terms(elements, _) => Some(elements),
+            Parts::Bytes(_) => None,
+        }
+    }
+
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        match &self.0 {
+            Repr::Proper(elements) => Parts::Terms(elements, &NIL),
+            Repr::Other(other) => match &**other {
+                Other::Bytes(bytes) => Parts::Bytes(bytes),
+                Other::Improper { elements, tail } => Parts::Terms(elements, tail),
+            },
+        }
+    }
+}
+
+/// How a list is kept: elements and tail, or bytes.
+pub(crate) enum Parts<'a> {
+    Terms(&'a [Term], &'a Term),
+    Bytes(&'a Binary),
+}
+
+/// The elements of a list, by value: bytes become integers, other terms are cheap clones.
+#[derive(Clone, Debug, Default)]
+pub struct ListIter<'a>(Iter<'a>);
+
+#[derive(Clone, Debug, Default)]
+enum Iter<'a> {
+    #[default]
+    Empty,
+    Terms(std::slice::Iter<'a, Term>),
+    Bytes(std::slice::Iter<'a, u8>),
+}
+
+impl Iterator for ListIter<'_> {
+    type Item = Term;
+
+    fn next(&mut self) -> Option<Term> {
+        match &mut self.0 {
+            Iter::Empty => None,
+            Iter::Terms(elements) => elements.next().cloned(),
+            Iter::Bytes(bytes) => bytes.next().map(|byte| Term::Integer(i64::from(*byte))),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            Iter::Empty => (0, Some(0)),
+            Iter::Terms(elements) => elements.size_hint(),
+            Iter::Bytes(bytes) => bytes.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for ListIter<'_> {}
+
+impl<'a> IntoIterator for &'a List {
+    type Item = Term;
+    type IntoIter = ListIter<'a>;
+
+    fn into_iter(self) -> ListIter<'a> {
+        self.iter()
+    }
+}
+
+impl PartialEq for List {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.parts(), other.parts()) {
+            (Parts::Terms(left, left_tail), Parts::Terms(right, right_tail)) => {
+                left == right && left_tail == right_tail
+            }
+            (Parts::Bytes(left), Parts::Bytes(right)) => left == right,
+            _ => {
+                self.len() == other.len()
+                    && self.tail() == other.tail()
+                    && self.iter().eq(other.iter())
+            }
+        }
+    }
+}
+
+impl Eq for List {}
+
+impl Hash for List {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.len());
+        for element in self {
+            element.hash(state);
+        }
+        self.tail().hash(state);
+    }
+}
+
+impl std::fmt::Debug for List {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::text::erlang::write_term(formatter, &Term::List(self.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::BuildHasher;
+
+    #[test]
+    fn bytes_and_terms_are_the_same_list() {
+        let bytes = List::from_bytes(&b"abc"[..]).unwrap();
+        let terms = List::new(b"abc".iter().map(|byte| Term::Integer(i64::from(*byte)))).unwrap();
+        assert_eq!(bytes, terms);
+        let hasher = foldhash::fast::FixedState::default();
+        assert_eq!(hasher.hash_one(&bytes), hasher.hash_one(&terms));
+        assert_ne!(bytes, List::from_bytes(&b"abd"[..]).unwrap());
+    }
+
+    #[test]
+    fn empty_lists_are_no_lists() {
+        assert!(List::new([]).is_none());
+        assert!(List::from_bytes(&[][..]).is_none());
+    }
+}

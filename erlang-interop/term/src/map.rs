@@ -1,0 +1,251 @@
+//! Maps: pairs in the order they came in, with an index when there are many.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::limits::MAP_ENTRIES_UNINDEXED_MAX;
+use crate::term::Term;
+
+/// A map; keys differ by `=:=`. Clones share the pairs, changes copy them.
+#[derive(Clone)]
+pub struct Map(Repr);
+
+/// Keys and values alternate in the slices.
+#[derive(Clone)]
+enum Repr {
+    Small(Arc<[Term]>),
+    Large(Arc<Large>),
+}
+
+struct Large {
+    pairs: Box<[Term]>,
+    /// Positions of the pairs by the hash of their key.
+    index: HashTable<u32>,
+    hasher: foldhash::fast::RandomState,
+}
+
+/// A key occurs twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DuplicateKey;
+
+impl Map {
+    /// The map of these pairs; a later value replaces an earlier one of the same key.
+    #[must_use]
+    pub fn new(pairs: impl IntoIterator<Item = (Term, Term)>) -> Self {
+        let mut flat: Vec<Term> = Vec::new();
+        let mut seen: hashbrown::HashMap<Term, usize, foldhash::fast::RandomState> =
+            hashbrown::HashMap::default();
+        for (key, value) in pairs {
+            if let Some(at) = seen.get(&key) {
+                flat[at * 2 + 1] = value;
+            } else {
+                seen.insert(key.clone(), flat.len() / 2);
+                flat.extend([key, value]);
+            }
+        }
+        Self::from_flat(flat.into_iter()).expect("keys were made unique")
+    }
+
+    /// The map of keys and values that alternate, an even number of them.
+    pub(crate) fn from_flat(
+        flat: impl ExactSizeIterator<Item = Term>,
+    ) -> Result<Self, DuplicateKey> {
+        debug_assert!(flat.len().is_multiple_of(2));
+        if flat.len() / 2 <= MAP_ENTRIES_UNINDEXED_MAX {
+            let pairs: Arc<[Term]> = flat.collect();
+            return if has_duplicates(&pairs) {
+                Err(DuplicateKey)
+            } else {
+                Ok(Self(Repr::Small(pairs)))
+            };
+        }
+        let pairs: Box<[Term]> = flat.collect();
+        let hasher = foldhash::fast::RandomState::default();
+        let mut index = HashTable::with_capacity(pairs.len() / 2);
+        for (at, key) in pairs.iter().step_by(2).enumerate() {
+            let entry = index.entry(
+                hasher.hash_one(key),
+                |&other: &u32| pairs[other as usize * 2] == *key,
+                |&other| hasher.hash_one(&pairs[other as usize * 2]),
+            );
+            match entry {
+                hashbrown::hash_table::Entry::Occupied(_) => return Err(DuplicateKey),
+                hashbrown::hash_table::Entry::Vacant(vacant) => {
+                    vacant.insert(at as u32);
+                }
+            }
+        }
+        Ok(Self(Repr::Large(Arc::new(Large { pairs, index, hasher }))))
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &Term) -> Option<&Term> {
+        self.position(key).map(|at| &self.flat()[at * 2 + 1])
+    }
+
+    /// The value of the key that is the atom of this text.
+    #[must_use]
+    pub fn get_atom(&self, key: &str) -> Option<&Term> {
+        match &self.0 {
+            Repr::Small(_) => {
+                self.iter().find(|(found, _)| found.is_atom(key)).map(|(_, value)| value)
+            }
+            Repr::Large(_) => self.get(&Term::Atom(crate::Atom::new(key).ok()?)),
+        }
+    }
+
+    /// Whether there is a pair of this key.
+    #[must_use]
+    pub fn contains_key(&self, key: &Term) -> bool {
+        self.position(key).is_some()
+    }
+
+    /// The number of pairs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.flat().len() / 2
+    }
+
+    /// Whether there is no pair.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.flat().is_empty()
+    }
+
+    /// The pairs in stored order: as received, or as given.
+    pub fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (&Term, &Term)> + ExactSizeIterator + Clone {
+        self.flat().chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
+    }
+
+    /// The pairs in the order of their keys ([`Term`]'s `Ord`, the order of `deterministic`).
+    #[must_use]
+    pub fn sorted(&self) -> Vec<(&Term, &Term)> {
+        let mut pairs: Vec<_> = self.iter().collect();
+        pairs.sort_unstable_by(|left, right| left.0.cmp(right.0));
+        pairs
+    }
+
+    /// A map with this pair added or its value replaced.
+    #[must_use]
+    pub fn insert(&self, key: impl Into<Term>, value: impl Into<Term>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        let mut flat = self.flat().to_vec();
+        match self.position(&key) {
+            Some(at) => flat[at * 2 + 1] = value,
+            None => flat.extend([key, value]),
+        }
+        Self::from_flat(flat.into_iter()).expect("the key was looked up")
+    }
+
+    /// A map without this key.
+    #[must_use]
+    pub fn remove(&self, key: &Term) -> Self {
+        let Some(at) = self.position(key) else { return self.clone() };
+        let mut flat = self.flat().to_vec();
+        flat.drain(at * 2..at * 2 + 2);
+        Self::from_flat(flat.into_iter()).expect("a part of unique keys")
+    }
+
+    /// Keys and values, alternating.
+    pub(crate) fn flat(&self) -> &[Term] {
+        match &self.0 {
+            Repr::Small(pairs) => pairs,
+            Repr::Large(large) => &large.pairs,
+        }
+    }
+
+    fn position(&self, key: &Term) -> Option<usize> {
+        match &self.0 {
+            Repr::Small(pairs) => pairs.iter().step_by(2).position(|found| found == key),
+            Repr::Large(large) => large
+                .index
+                .find(large.hasher.hash_one(key), |&at| large.pairs[at as usize * 2] == *key)
+                .map(|&at| at as usize),
+        }
+    }
+}
+
+fn has_duplicates(flat: &[Term]) -> bool {
+    let keys = || flat.iter().step_by(2);
+    keys().enumerate().any(|(at, key)| keys().take(at).any(|earlier| earlier == key))
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self.iter().all(|(key, value)| other.get(key).is_some_and(|found| found == value))
+    }
+}
+
+impl Eq for Map {}
+
+impl Hash for Map {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // The order of pairs must not matter, so each pair is hashed by itself and the sum is folded in.
+        let pair_hasher = foldhash::fast::FixedState::default();
+        let sum = self.iter().fold(0u64, |sum, pair| sum.wrapping_add(pair_hasher.hash_one(pair)));
+        state.write_usize(self.len());
+        state.write_u64(sum);
+    }
+}
+
+impl std::fmt::Debug for Map {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::text::erlang::write_term(formatter, &Term::Map(self.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(range: std::ops::Range<i64>) -> Map {
+        Map::new(range.map(|number| (Term::from(number), Term::from(number * 2))))
+    }
+
+    #[test]
+    fn small_and_large_maps_find_their_keys() {
+        for size in
+            [0, 1, MAP_ENTRIES_UNINDEXED_MAX as i64, MAP_ENTRIES_UNINDEXED_MAX as i64 + 1, 1000]
+        {
+            let map = numbers(0..size);
+            assert_eq!(map.len(), size as usize);
+            assert!((0..size).all(|key| map.get(&Term::from(key)) == Some(&Term::from(key * 2))));
+            assert_eq!(map.get(&Term::from(size)), None);
+            assert_eq!(map.get(&Term::from(1.0)), None);
+        }
+    }
+
+    #[test]
+    fn changes_leave_the_original() {
+        for size in [3, 40] {
+            let map = numbers(0..size);
+            let more = map.insert(-1, "new").insert(0, "changed");
+            assert_eq!(map, numbers(0..size));
+            assert_eq!(more.len(), size as usize + 1);
+            assert_eq!(more.get(&Term::from(0)), Some(&Term::from("changed")));
+            assert_eq!(more.remove(&Term::from(-1)).insert(0, 0), map);
+        }
+    }
+
+    #[test]
+    fn duplicates_are_found_at_every_size() {
+        for size in [2, 10, 17, 100] {
+            let mut flat: Vec<Term> = (0..size * 2).map(Term::from).collect();
+            assert!(Map::from_flat(flat.clone().into_iter()).is_ok());
+            flat[size as usize * 2 - 2] = flat[0].clone();
+            assert!(Map::from_flat(flat.into_iter()).is_err());
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The two orders of terms: of `<` and of map keys.
+//!
+//! number < atom < reference < fun < port < pid < tuple < map < `[]` < list < bit string.
+//! spec: erlang reference manual, "Term Comparisons".
+
+use std::cmp::Ordering;
+
+use num_bigint::BigInt;
+use num_traits::FromPrimitive;
+
+use crate::big_integer::BigInteger;
+use crate::binary::compare_bits;
+use crate::fun::Fun;
+use crate::list::List;
+use crate::map::Map;
+use crate::term::Term;
+
+/// The first float above all of `i64`.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
+/// Position of a type among the others; integers and floats share theirs.
+mod rank {
+    pub(super) const NUMBER: u8 = 0;
+    pub(super) const ATOM: u8 = 1;
+    pub(super) const REFERENCE: u8 = 2;
+    pub(super) const FUN: u8 = 3;
+    pub(super) const PORT: u8 = 4;
+    pub(super) const PID: u8 = 5;
+    pub(super) const TUPLE: u8 = 6;
+    pub(super) const MAP: u8 = 7;
+    pub(super) const NIL: u8 = 8;
+    pub(super) const LIST: u8 = 9;
+    pub(super) const BIT_STRING: u8 = 10;
+    pub(super) const LOCAL: u8 = 11;
+}
+
+impl Term {
+    /// Compares as Erlang's `<`, `==` and `>` do: integers and floats by their exact value.
+    #[must_use]
+    pub fn cmp_order(&self, other: &Self) -> Ordering {
+        compare::<false>(self, other)
+    }
+
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Integer(_) | Self::BigInteger(_) | Self::Float(_) => rank::NUMBER,
+            Self::Atom(_) => rank::ATOM,
+            Self::Reference(_) => rank::REFERENCE,
+            Self::Fun(_) => rank::FUN,
+            Self::Port(_) => rank::PORT,
+            Self::Pid(_) => rank::PID,
+            Self::Tuple(_) => rank::TUPLE,
+            Self::Map(_) => rank::MAP,
+            Self::Nil => rank::NIL,
+            Self::List(_) => rank::LIST,
+            Self::Binary(_) | Self::BitString(_) => rank::BIT_STRING,
+            Self::Local(_) => rank::LOCAL,
+        }
+    }
+}
+
+impl PartialOrd for Term {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The order of map keys: as [`Term::cmp_order`], but every integer comes before every float, so that
+/// only terms that are `=:=` compare equal.
+impl Ord for Term {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare::<true>(self, other)
+    }
+}
+
+fn compare<const EXACT: bool>(left: &Term, right: &Term) -> Ordering {
+    match (left, right) {
+        (Term::Integer(left), Term::Integer(right)) => left.cmp(right),
+        (Term::BigInteger(left), Term::BigInteger(right)) => left.cmp(right),
+        (Term::Integer(_), Term::BigInteger(right)) => sign(right).reverse(),
+        (Term::BigInteger(left), Term::Integer(_)) => sign(left),
+        (Term::Float(left), Term::Float(right)) if EXACT => left.total_cmp(right),
+        (Term::Float(left), Term::Float(right)) => {
+            left.partial_cmp(right).unwrap_or_else(|| left.total_cmp(right))
+        }
+        (Term::Integer(_) | Term::BigInteger(_), Term::Float(_)) if EXACT => Ordering::Less,
+        (Term::Float(_), Term::Integer(_) | Term::BigInteger(_)) if EXACT => Ordering::Greater,
+        (Term::Integer(left), Term::Float(right)) => integer_and_float(*left, *right),
+        (Term::Float(left), Term::Integer(right)) => integer_and_float(*right, *left).reverse(),
+        (Term::BigInteger(left), Term::Float(right)) => big_and_float(left, *right),
+        (Term::Float(left), Term::BigInteger(right)) => big_and_float(right, *left).reverse(),
+        (Term::Atom(left), Term::Atom(right)) => left.cmp(right),
+        (Term::Reference(left), Term::Reference(right)) => left.cmp(right),
+        (Term::Fun(left), Term::Fun(right)) => funs::<EXACT>(left, right),
+        (Term::Port(left), Term::Port(right)) => left.cmp(right),
+        (Term::Pid(left), Term::Pid(right)) => left.cmp(right),
+        (Term::Tuple(left), Term::Tuple(right)) => {
+            left.len().cmp(&right.len()).then_with(|| slices::<EXACT>(left, right))
+        }
+        (Term::Map(left), Term::Map(right)) => maps::<EXACT>(left, right),
+        (Term::List(left), Term::List(right)) => lists::<EXACT>(left, right),
+        (Term::Binary(left), Term::Binary(right)) => left.cmp(right),
+        (Term::Binary(left), Term::BitString(right)) => binary_and_bits(left, right.split()),
+        (Term::BitString(left), Term::Binary(right)) => {
+            binary_and_bits(right, left.split()).reverse()
+        }
+        (Term::BitString(left), Term::BitString(right)) => {
+            let order = compare_bits(left.split(), right.split());
+            // The same bytes: the one with fewer bits is a prefix of the other.
+            order.then_with(|| left.bit_len().cmp(&right.bit_len()))
+        }
+        (Term::Local(left), Term::Local(right)) => left.cmp(right),
+        _ => left.rank().cmp(&right.rank()),
+    }
+}
+
+fn sign(big: &BigInteger) -> Ordering {
+    if big.is_negative() { Ordering::Less } else { Ordering::Greater }
+}
+
+fn integer_and_float(integer: i64, float: f64) -> Ordering {
+    if float >= TWO_TO_63 {
+        Ordering::Less
+    } else if float < -TWO_TO_63 {
+        Ordering::Greater
+    } else {
+        // In this range the whole part is an i64 without loss.
+        integer.cmp(&(float as i64)).then_with(|| 0.0f64.total_cmp(&(float.fract() + 0.0)))
+    }
+}
+
+fn big_and_float(big: &BigInteger, float: f64) -> Ordering {
+    if (-TWO_TO_63..TWO_TO_63).contains(&float) {
+        return sign(big);
+    }
+    // A float this large is whole. Infinities can only be made by hand; NaN sorts above all numbers.
+    match BigInt::from_f64(float) {
+        Some(whole) => big.to_bigint().cmp(&whole),
+        None if float < 0.0 => Ordering::Greater,
+        None => Ordering::Less,
+    }
+}
+
+fn slices<const EXACT: bool>(left: &[Term], right: &[Term]) -> Ordering {
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| compare::<EXACT>(left, right))
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
+}
+
+fn lists<const EXACT: bool>(left: &List, right: &List) -> Ordering {
+    let mut rights = right.iter();
+    for left_element in left {
+        let Some(right_element) = rights.next() else {
+            // The left goes on with a cell where the right has its tail.
+            return rank::LIST.cmp(&right.tail().rank());
+        };
+        let order = compare::<EXACT>(&left_element, &right_element);
+        if order.is_ne() {
+            return order;
+        }
+    }
+    if rights.next().is_some() {
+        return left.tail().rank().cmp(&rank::LIST);
+    }
+    compare::<EXACT>(left.tail(), right.tail())
+}
+
+fn maps<const EXACT: bool>(left: &Map, right: &Map) -> Ordering {
+    left.len().cmp(&right.len()).then_with(|| {
+        let (left, right) = (left.sorted(), right.sorted());
+        let keys = left.iter().zip(&right).map(|(left, right)| left.0.cmp(right.0));
+        let values = left.iter().zip(&right).map(|(left, right)| compare::<EXACT>(left.1, right.1));
+        keys.chain(values).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    })
+}
+
+fn funs<const EXACT: bool>(left: &Fun, right: &Fun) -> Ordering {
+    if EXACT {
+        return left.cmp(right);
+    }
+    match (left, right) {
+        (Fun::Closure(left), Fun::Closure(right)) => left
+            .compare_identity(right)
+            .then(left.free.len().cmp(&right.free.len()))
+            .then_with(|| slices::<EXACT>(&left.free, &right.free)),
+        _ => left.cmp(right),
+    }
+}
+
+fn binary_and_bits(binary: &[u8], bits: (&[u8], u8)) -> Ordering {
+    match binary.split_at_checked(bits.0.len()) {
+        // With equal bytes so far the bits are a prefix: the binary has at least one bit more.
+        Some((start, [last, ..])) => {
+            start.cmp(bits.0).then(last.cmp(&bits.1)).then(Ordering::Greater)
+        }
+        _ => binary.cmp(bits.0).then(Ordering::Less),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BitString;
+
+    #[test]
+    fn numbers_compare_by_exact_value() {
+        let float = |value: f64| Term::Float(value);
+        assert_eq!(Term::from(1).cmp_order(&float(1.0)), Ordering::Equal);
+        assert_ne!(Term::from(1), float(1.0));
+        assert_eq!(Term::from(1).cmp_order(&float(1.5)), Ordering::Less);
+        assert_eq!(Term::from(-1).cmp_order(&float(-1.5)), Ordering::Greater);
+        assert_eq!(Term::from(0).cmp_order(&float(-0.0)), Ordering::Equal);
+        // 2^53 + 1 has no float of its own.
+        assert_eq!(
+            Term::from((1i64 << 53) + 1).cmp_order(&float(9_007_199_254_740_992.0)),
+            Ordering::Greater
+        );
+        assert_eq!(Term::from(i64::MAX).cmp_order(&float(TWO_TO_63)), Ordering::Less);
+        assert_eq!(Term::from(1u64 << 63).cmp_order(&float(TWO_TO_63)), Ordering::Equal);
+        assert_eq!(Term::from((1u64 << 63) + 1).cmp_order(&float(TWO_TO_63)), Ordering::Greater);
+    }
+
+    #[test]
+    fn in_key_order_integers_come_first() {
+        assert!(Term::from(7) < Term::from(1.0));
+        assert!(Term::from(1u64 << 63) < Term::from(-1.0));
+        assert!(Term::from(-0.0) < Term::from(0.0));
+    }
+
+    #[test]
+    fn bit_strings_compare_by_bits() {
+        let bits = |bytes: &[u8], last: u8| Term::from(BitString::new(bytes, last).unwrap());
+        let bytes = |bytes: &[u8]| Term::binary(bytes);
+        assert!(bits(&[0x80], 1) < bits(&[0x80], 2));
+        assert!(bits(&[0x80], 1) < bytes(&[0x80]));
+        assert!(bits(&[0x80], 1) < bytes(&[0x80, 1]));
+        assert!(bits(&[0x80], 1) > bytes(&[0x7f, 1]));
+        assert!(bits(&[1, 0x80], 1) > bytes(&[1]));
+        assert!(bits(&[1, 0x80], 1) < bytes(&[2]));
+        assert!(bytes(&[]) < bits(&[0], 1));
+    }
+
+    #[test]
+    fn tails_decide_after_elements() {
+        let improper = Term::improper_list([1], 2);
+        assert!(improper < Term::list([1, 2]));
+        assert!(improper < Term::list([1]));
+        assert!(Term::improper_list([1], "bin") > Term::list([1, 2]));
+        assert!(Term::Nil < Term::list([0]));
+    }
+}
