@@ -1,3 +1,7 @@
 //! `har-epmd`, the stand-alone daemon.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    epmd::run(std::env::args_os().skip(1))
+}
