@@ -1,0 +1,205 @@
+//! Frames to messages.
+
+use bytes::{Bytes, BytesMut};
+use erlang_term::{Atom, DecodeOptions, Term};
+
+use crate::connection::ConnectionLimits;
+use crate::control::Control;
+use crate::error::ConnectionError;
+use crate::flags::DistributionFlags;
+
+use super::atoms::IncomingAtoms;
+use super::fragments::Fragments;
+use super::frame_buffer::FrameBuffer;
+use super::reader::TermReader;
+
+const VERSION: u8 = 131;
+const PASS_THROUGH: u8 = 112;
+const DIST_HEADER: u8 = 68;
+const FRAGMENT_FIRST: u8 = 69;
+const FRAGMENT_NEXT: u8 = 70;
+const IDS_END: usize = 18;
+
+/// A control message and its payload.
+pub(crate) type Message = (Control, Option<Term>);
+
+/// The receiving half of a connection.
+pub(crate) struct Inbox {
+    flags: DistributionFlags,
+    limits: ConnectionLimits,
+    buffer: FrameBuffer,
+    atoms: IncomingAtoms,
+    fragments: Fragments,
+}
+
+impl Inbox {
+    pub(crate) fn new(flags: DistributionFlags, limits: ConnectionLimits) -> Self {
+        Self {
+            flags,
+            limits,
+            buffer: FrameBuffer::new(limits.frame_bytes_max),
+            atoms: IncomingAtoms::new(flags),
+            fragments: Fragments::new(limits),
+        }
+    }
+
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        self.buffer.push(bytes);
+    }
+
+    pub(crate) fn space(&mut self) -> &mut BytesMut {
+        self.buffer.space()
+    }
+
+    /// Bytes held: unread input and unfinished messages.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.buffer.len() + self.fragments.bytes()
+    }
+
+    /// Messages of which fragments are missing.
+    pub(crate) fn unfinished_messages(&self) -> usize {
+        self.fragments.len()
+    }
+
+    /// The next whole message in what has come. The work is bounded by what was pushed.
+    pub(crate) fn next(&mut self) -> Result<Option<Message>, ConnectionError> {
+        while let Some(frame) = self.buffer.next()? {
+            if let Some(message) = self.frame(&frame)? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    fn frame(&mut self, frame: &Bytes) -> Result<Option<Message>, ConnectionError> {
+        match frame[..] {
+            // A tick says only that the peer lives, which the arrival of its bytes has said.
+            [] => Ok(None),
+            [PASS_THROUGH, ..] => self.pass_through(frame).map(Some),
+            [VERSION, DIST_HEADER, ..] => self.dist_header(frame).map(Some),
+            [VERSION, FRAGMENT_FIRST, ..] => self.first_fragment(frame),
+            [VERSION, FRAGMENT_NEXT, ..] => self.next_fragment(frame),
+            _ => Err(ConnectionError::Misbehaved {
+                expected: "a frame that begins with 112, 131 68, 131 69 or 131 70",
+                got: format!("{:?}", &frame[..frame.len().min(2)]),
+            }),
+        }
+    }
+
+    // spec: erl_dist_protocol, "Protocol between Connected Nodes", pass through
+    fn pass_through(&mut self, frame: &Bytes) -> Result<Message, ConnectionError> {
+        let header = DistributionFlags::DIST_HDR_ATOM_CACHE | DistributionFlags::FRAGMENTS;
+        if self.flags.intersects(header) {
+            return Err(ConnectionError::Misbehaved {
+                expected: "frames with a distribution header, as negotiated",
+                got: "a pass-through frame".into(),
+            });
+        }
+        self.atoms.clear();
+        let mut reader = reader(frame, 1, &[], &self.limits);
+        reader.version()?;
+        let control = Control::read(&mut reader, self.flags)?;
+        let payload = if control.operation().has_payload() {
+            reader.version()?;
+            reader.enter("payload");
+            Some(reader.term()?)
+        } else {
+            None
+        };
+        reader.end()?;
+        Ok((control, payload))
+    }
+
+    fn dist_header(&mut self, frame: &Bytes) -> Result<Message, ConnectionError> {
+        self.negotiated(
+            "a distribution header",
+            DistributionFlags::DIST_HDR_ATOM_CACHE | DistributionFlags::FRAGMENTS,
+        )?;
+        let at = self.atoms.read(frame, 2)?;
+        let mut reader = reader(frame, at, self.atoms.references(), &self.limits);
+        let control = Control::read(&mut reader, self.flags)?;
+        let payload = payload(&control, &mut reader)?;
+        Ok((control, payload))
+    }
+
+    fn negotiated(
+        &self,
+        what: &'static str,
+        flag: DistributionFlags,
+    ) -> Result<(), ConnectionError> {
+        if self.flags.intersects(flag) {
+            return Ok(());
+        }
+        Err(ConnectionError::NotNegotiated { what, flag })
+    }
+
+    fn first_fragment(&mut self, frame: &Bytes) -> Result<Option<Message>, ConnectionError> {
+        self.negotiated("a fragment", DistributionFlags::FRAGMENTS)?;
+        let (sequence, id) = ids(frame)?;
+        self.fragments.check_first(sequence, id)?;
+        let at = self.atoms.read(frame, IDS_END)?;
+        let mut reader = reader(frame, at, self.atoms.references(), &self.limits);
+        let control = Control::read(&mut reader, self.flags)?;
+        if id == 1 {
+            let payload = payload(&control, &mut reader)?;
+            return Ok(Some((control, payload)));
+        }
+        if !control.operation().has_payload() {
+            return Err(ConnectionError::Misbehaved {
+                expected: "an operation with a payload in a fragmented message",
+                got: control.operation().name().into(),
+            });
+        }
+        let at = reader.position();
+        let atoms = self.atoms.references().to_vec();
+        self.fragments.begin(sequence, id, control, atoms, &frame[at..])?;
+        Ok(None)
+    }
+
+    fn next_fragment(&mut self, frame: &Bytes) -> Result<Option<Message>, ConnectionError> {
+        self.negotiated("a fragment", DistributionFlags::FRAGMENTS)?;
+        let (sequence, id) = ids(frame)?;
+        let Some(joined) = self.fragments.add(sequence, id, &frame[IDS_END..])? else {
+            return Ok(None);
+        };
+        let mut reader = reader(&joined.payload, 0, &joined.atoms, &self.limits);
+        let payload = payload(&joined.control, &mut reader)?;
+        Ok(Some((joined.control, payload)))
+    }
+}
+
+fn reader<'a>(
+    frame: &'a Bytes,
+    at: usize,
+    atoms: &'a [Atom],
+    limits: &ConnectionLimits,
+) -> TermReader<'a> {
+    let options = DecodeOptions { atom_refs: atoms, limits: limits.terms };
+    TermReader::new(frame, at, atoms, options)
+}
+
+fn payload(
+    control: &Control,
+    reader: &mut TermReader<'_>,
+) -> Result<Option<Term>, ConnectionError> {
+    let payload = if control.operation().has_payload() {
+        reader.enter("payload");
+        Some(reader.term()?)
+    } else {
+        None
+    };
+    reader.end()?;
+    Ok(payload)
+}
+
+/// Sequence id and fragment id.
+fn ids(frame: &[u8]) -> Result<(u64, u64), ConnectionError> {
+    if frame.len() < IDS_END {
+        return Err(ConnectionError::Misbehaved {
+            expected: "a sequence id and a fragment id",
+            got: format!("a frame of {} bytes", frame.len()),
+        });
+    }
+    let id = |at: usize| frame[at..at + 8].iter().fold(0, |id, byte| id << 8 | u64::from(*byte));
+    Ok((id(2), id(10)))
+}
