@@ -1,0 +1,5 @@
+//! Integration tests of the protocol machine: captures of real BEAMs, pairs in memory, hostile peers.
+
+mod capture;
+mod handshake;
+mod handshake_pair;
