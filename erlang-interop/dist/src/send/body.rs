@@ -53,12 +53,12 @@ impl Sink for Parts {
     }
 
     fn put_shared(&mut self, piece: Bytes) {
-        if piece.len() < SHARED_BINARY_BYTES_MIN {
-            self.bytes.extend_from_slice(&piece);
-        } else {
-            self.shared_bytes += piece.len();
-            self.shared.push((self.bytes.len(), piece));
-        }
+        self.shared_bytes += piece.len();
+        self.shared.push((self.bytes.len(), piece));
+    }
+
+    fn shared_bytes_min(&self) -> usize {
+        SHARED_BINARY_BYTES_MIN
     }
 }
 

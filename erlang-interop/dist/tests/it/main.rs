@@ -1,5 +1,9 @@
 //! Integration tests of the protocol machine: captures of real BEAMs, pairs in memory, hostile peers.
 
 mod capture;
+mod control;
+mod frames;
 mod handshake;
 mod handshake_pair;
+mod pair;
+mod sample;

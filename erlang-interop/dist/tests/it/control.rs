@@ -1,0 +1,183 @@
+//! Every control message, through two connections and through every set of flags.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use erlang_dist::control::Operation;
+use erlang_dist::error::SendError;
+use erlang_dist::{Connection, ConnectionConfig, Control, DistributionFlags, Event};
+use erlang_term::Term;
+
+use crate::pair::Pair;
+use crate::sample::{all_flags, atom, every_control, payload, pid, reference};
+
+#[test]
+fn every_control_message_arrives_as_it_was_sent() {
+    let header = DistributionFlags::DIST_HDR_ATOM_CACHE | DistributionFlags::FRAGMENTS;
+    let term = Term::tuple([Term::from(atom("tag")), Term::from(reference(3)), Term::from("text")]);
+    let optional = DistributionFlags::SEND_SENDER | DistributionFlags::UNLINK_ID;
+    for flags in
+        [all_flags(), all_flags() - DistributionFlags::DIST_HDR_ATOM_CACHE, all_flags() - header]
+    {
+        let mut pair = Pair::new(flags | optional);
+        let mut expected = Vec::new();
+        // Twice, so that the second round finds its atoms in the cache.
+        for control in every_control().into_iter().chain(every_control()) {
+            let payload = payload(&control, &term);
+            pair.ends[0].send(control.clone(), payload.clone()).expect("all is negotiated");
+            expected.push((control, payload));
+        }
+        pair.settle().expect("good");
+        assert_eq!(pair.inbox[1], expected, "{flags}");
+    }
+}
+
+#[test]
+fn every_operation_is_among_the_samples() {
+    let sampled: Vec<Operation> = every_control().iter().map(Control::operation).collect();
+    for operation in Operation::all() {
+        // UNLINK is illegal where UNLINK_ID is known; its test is below.
+        assert!(sampled.contains(&operation) || operation == Operation::UNLINK, "{operation:?}");
+    }
+}
+
+#[test]
+fn older_peers_get_older_forms() {
+    let flags = DistributionFlags::MANDATORY_25;
+    let (from, to) = (pid(1), pid(2));
+    let reason = Term::from(atom("normal"));
+    let token = None;
+    let cases = [
+        (
+            Control::SendSender { from: from.clone(), to: to.clone(), token: None },
+            Some((Control::Send { to: to.clone(), token: None }, Some(reason.clone()))),
+        ),
+        (
+            Control::PayloadExit { from: from.clone(), to: to.clone(), token: None },
+            Some((
+                Control::Exit {
+                    from: from.clone(),
+                    to: to.clone(),
+                    reason: reason.clone(),
+                    token: None,
+                },
+                None,
+            )),
+        ),
+        (
+            Control::PayloadExit2 { from: from.clone(), to: to.clone(), token: None },
+            Some((
+                Control::Exit2 {
+                    from: from.clone(),
+                    to: to.clone(),
+                    reason: reason.clone(),
+                    token,
+                },
+                None,
+            )),
+        ),
+        (
+            Control::PayloadMonitorPExit {
+                from: from.clone().into(),
+                to: to.clone(),
+                reference: reference(1),
+            },
+            Some((
+                Control::MonitorPExit {
+                    from: from.clone().into(),
+                    to: to.clone(),
+                    reference: reference(1),
+                    reason: reason.clone(),
+                },
+                None,
+            )),
+        ),
+        (
+            Control::UnlinkId { id: 4, from: from.clone(), to: to.clone() },
+            Some((Control::Unlink { from: from.clone(), to: to.clone() }, None)),
+        ),
+        (Control::UnlinkIdAck { id: 4, from, to }, None),
+    ];
+    for (control, expected) in cases {
+        let mut pair = Pair::new(flags);
+        pair.ends[0].send(control.clone(), payload(&control, &reason)).expect("has an old form");
+        pair.settle().expect("good");
+        assert_eq!(pair.inbox[1].pop(), expected);
+    }
+}
+
+#[test]
+fn what_a_peer_cannot_do_is_not_sent() {
+    for control in every_control() {
+        let operation = control.operation();
+        let without = all_flags() - operation.flag();
+        let mut pair = Pair::new(without);
+        let result = pair.ends[0].send(control.clone(), payload(&control, &Term::Nil));
+        let only = [
+            Operation::SPAWN_REQUEST,
+            Operation::SPAWN_REQUEST_TT,
+            Operation::SPAWN_REPLY,
+            Operation::SPAWN_REPLY_TT,
+            Operation::ALIAS_SEND,
+            Operation::ALIAS_SEND_TT,
+            Operation::ALTACT_SIG_SEND,
+        ];
+        if only.contains(&operation) {
+            let (operation, flag) = (operation.name(), operation.flag());
+            assert_eq!(result, Err(SendError::NotNegotiated { operation, flag }));
+            assert_eq!(pair.ends[0].queued_bytes(), 0);
+        } else {
+            assert_eq!(result, Ok(()), "{}", operation.name());
+            pair.settle().expect("good");
+        }
+    }
+}
+
+#[test]
+fn a_payload_goes_only_where_it_belongs() {
+    let mut pair = Pair::new(all_flags());
+    for control in every_control() {
+        let expected = control.operation().has_payload();
+        let wrong = (!expected).then_some(Term::Nil);
+        let operation = control.operation().name();
+        let error = pair.ends[0].send(control, wrong).expect_err("refused");
+        assert_eq!(error, SendError::Payload { operation, expected });
+    }
+    assert_eq!(pair.ends[0].queued_bytes(), 0);
+}
+
+#[test]
+fn a_term_that_cannot_be_encoded_leaves_the_connection_as_it_was() {
+    let mut pair = Pair::new(all_flags());
+    let control = Control::RegSend { from: pid(1), name: atom("never_seen_before"), token: None };
+    let bad = Term::list([Term::from(atom("nor_this")), Term::Float(f64::NAN)]);
+    let result = pair.ends[0].send(control.clone(), Some(bad));
+    assert!(matches!(result, Err(SendError::Encode(_))), "{result:?}");
+    assert_eq!(pair.ends[0].queued_bytes(), 0);
+    let good = Some(Term::from(atom("nor_this")));
+    pair.ends[0].send(control.clone(), good.clone()).expect("good");
+    pair.settle().expect("the atoms of the failed message are not taken as known");
+    assert_eq!(pair.inbox[1], [(control, good)]);
+}
+
+#[test]
+fn a_received_binary_is_a_slice_of_the_input() {
+    let mut sender =
+        Connection::with_flags(ConnectionConfig::default(), all_flags(), Duration::ZERO);
+    let control = Control::SendSender { from: pid(1), to: pid(2), token: None };
+    sender.send(control, Some(Term::binary(vec![9; 60_000]))).expect("fits");
+    let mut chunks = Vec::new();
+    sender.poll_output(&mut chunks);
+    let input = Bytes::from(chunks.concat());
+    let range = input.as_ptr_range();
+    let mut receiver =
+        Connection::with_flags(ConnectionConfig::default(), all_flags(), Duration::ZERO);
+    receiver.handle_input(Duration::ZERO, input.clone());
+    let Some(Event::Message { payload: Some(payload), .. }) = receiver.poll_event().expect("good")
+    else {
+        panic!("no message");
+    };
+    let binary = payload.as_binary().expect("a binary");
+    assert_eq!(binary.len(), 60_000);
+    assert!(range.contains(&binary.as_ptr()));
+}
