@@ -4,7 +4,6 @@
 //! clone. One that fits the term itself (22 bytes) lives there, so that short strings neither
 //! allocate nor keep a large message alive.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -217,12 +216,6 @@ impl fmt::Debug for BitString {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         crate::text::erlang::write_bit_string(formatter, self)
     }
-}
-
-/// Compares sequences of bits; a whole binary has 8 bits in its last byte.
-pub(crate) fn compare_bits(left: (&[u8], u8), right: (&[u8], u8)) -> Ordering {
-    // Unused bits are zero, so bytes compare like bits except for the length of equal prefixes.
-    left.0.cmp(right.0).then(left.1.cmp(&right.1))
 }
 
 #[cfg(test)]

@@ -7,15 +7,15 @@ use crate::atom::Atom;
 use crate::identifier::Pid;
 use crate::term::Term;
 
-/// A function value.
+/// A function value. Closures come before exported functions in the order of terms.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Fun {
-    /// `fun M:F/A`, which any node that has the module can call.
-    Export(ExportFun),
     /// A closure, which needs the code of its module. Kept with every field, so that it can be
     /// passed on unchanged.
     Closure(Closure),
+    /// `fun M:F/A`, which any node that has the module can call.
+    Export(ExportFun),
 }
 
 impl Fun {
@@ -129,7 +129,7 @@ impl Closure {
     pub(crate) fn compare_identity(&self, other: &Self) -> std::cmp::Ordering {
         self.module
             .cmp(&other.module)
-            .then(self.old_index.cmp(&other.old_index))
+            .then(self.index.cmp(&other.index))
             .then(self.old_uniq.cmp(&other.old_uniq))
     }
 }

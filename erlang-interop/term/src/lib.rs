@@ -28,6 +28,7 @@ mod list;
 mod macros;
 mod map;
 mod order;
+mod phash;
 mod phash2;
 mod tag;
 mod term;
@@ -41,8 +42,8 @@ pub use decode::{
     DecodeError, DecodeErrorKind, DecodeLimits, DecodeOptions, decode, decode_prefix, decode_with,
 };
 pub use encode::{
-    AtomEncoding, AtomRefs, EncodeError, EncodeOptions, NoAtomRefs, Sink, encode, encode_to,
-    encode_with,
+    AtomEncoding, AtomRefs, EncodeError, EncodeOptions, NoAtomRefs, PortEncoding, Sink, encode,
+    encode_to, encode_with,
 };
 pub use fun::{Closure, ClosureParts, ExportFun, Fun};
 pub use identifier::{Pid, Port, Reference};

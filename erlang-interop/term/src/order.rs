@@ -9,7 +9,7 @@ use num_bigint::BigInt;
 use num_traits::FromPrimitive;
 
 use crate::big_integer::BigInteger;
-use crate::binary::compare_bits;
+use crate::binary::BitString;
 use crate::fun::Fun;
 use crate::list::List;
 use crate::map::Map;
@@ -100,15 +100,13 @@ fn compare<const EXACT: bool>(left: &Term, right: &Term) -> Ordering {
         (Term::Map(left), Term::Map(right)) => maps::<EXACT>(left, right),
         (Term::List(left), Term::List(right)) => lists::<EXACT>(left, right),
         (Term::Binary(left), Term::Binary(right)) => left.cmp(right),
-        (Term::Binary(left), Term::BitString(right)) => binary_and_bits(left, right.split()),
+        (Term::Binary(left), Term::BitString(right)) => {
+            bits((left, left.len() * 8), of_bits(right))
+        }
         (Term::BitString(left), Term::Binary(right)) => {
-            binary_and_bits(right, left.split()).reverse()
+            bits(of_bits(left), (right, right.len() * 8))
         }
-        (Term::BitString(left), Term::BitString(right)) => {
-            let order = compare_bits(left.split(), right.split());
-            // The same bytes: the one with fewer bits is a prefix of the other.
-            order.then_with(|| left.bit_len().cmp(&right.bit_len()))
-        }
+        (Term::BitString(left), Term::BitString(right)) => bits(of_bits(left), of_bits(right)),
         (Term::Local(left), Term::Local(right)) => left.cmp(right),
         _ => left.rank().cmp(&right.rank()),
     }
@@ -189,20 +187,19 @@ fn funs<const EXACT: bool>(left: &Fun, right: &Fun) -> Ordering {
     }
 }
 
-fn binary_and_bits(binary: &[u8], bits: (&[u8], u8)) -> Ordering {
-    match binary.split_at_checked(bits.0.len()) {
-        // With equal bytes so far the bits are a prefix: the binary has at least one bit more.
-        Some((start, [last, ..])) => {
-            start.cmp(bits.0).then(last.cmp(&bits.1)).then(Ordering::Greater)
-        }
-        _ => binary.cmp(bits.0).then(Ordering::Less),
-    }
+fn of_bits(bits: &BitString) -> (&[u8], usize) {
+    (bits.bytes(), bits.bit_len())
+}
+
+/// Bytes and the number of bits that count in them. Unused bits are zero, so the bytes compare like the
+/// bits, except that among equal bytes the one with fewer bits is a prefix of the other.
+fn bits(left: (&[u8], usize), right: (&[u8], usize)) -> Ordering {
+    left.0.cmp(right.0).then(left.1.cmp(&right.1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::BitString;
 
     #[test]
     fn numbers_compare_by_exact_value() {

@@ -55,6 +55,11 @@ pub(crate) fn atom_hash(text: &str) -> u32 {
     hash
 }
 
+/// The whole 32 bits.
+pub(crate) fn hash32(term: &Term) -> u32 {
+    fold(term, 0)
+}
+
 fn fold(term: &Term, hash: u32) -> u32 {
     match term {
         Term::Integer(value) => integer(*value, hash),

@@ -42,15 +42,39 @@ pub enum AtomEncoding {
     Latin1WhereItFits,
 }
 
+/// How ports are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PortEncoding {
+    /// With 64-bit numbers (tag 120) always: OTP 26 and later.
+    #[default]
+    Wide,
+    /// With 32-bit numbers (tag 89) where they are below 2^28: OTP 25, and peers without `V4_NC`.
+    NarrowWhereItFits,
+}
+
 /// How to encode.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EncodeOptions {
     /// How atoms are written.
     pub atoms: AtomEncoding,
+    /// How ports are written.
+    pub ports: PortEncoding,
     /// Write the pairs of maps in the order of their keys, so that equal terms give equal bytes.
     pub deterministic: bool,
     /// Compress at this zlib level (0..=9) when that makes the term smaller.
     pub compressed: Option<u32>,
+}
+
+impl EncodeOptions {
+    /// What `term_to_binary/1` of OTP 25 does.
+    #[must_use]
+    pub fn otp25() -> Self {
+        Self {
+            atoms: AtomEncoding::Latin1WhereItFits,
+            ports: PortEncoding::NarrowWhereItFits,
+            ..Self::default()
+        }
+    }
 }
 
 /// Encodes with the version byte, as `term_to_binary/1` of OTP 26 and later.
@@ -74,10 +98,11 @@ pub fn encode_with(term: &Term, options: &EncodeOptions) -> Result<Vec<u8>, Enco
         bytes.extend_from_slice(local.bytes());
         return Ok(bytes);
     }
+    let flavour = (options.atoms, options.ports);
     if options.deterministic {
-        writer::write(&sorted(term), options.atoms, &mut bytes, &mut NoAtomRefs)?;
+        writer::write(&sorted(term), flavour, &mut bytes, &mut NoAtomRefs)?;
     } else {
-        writer::write(term, options.atoms, &mut bytes, &mut NoAtomRefs)?;
+        writer::write(term, flavour, &mut bytes, &mut NoAtomRefs)?;
     }
     match options.compressed {
         Some(level) => compress(bytes, level),
@@ -86,7 +111,7 @@ pub fn encode_with(term: &Term, options: &EncodeOptions) -> Result<Vec<u8>, Enco
 }
 
 /// Encodes without a version byte into a sink, taking atoms from a distribution header where `atoms`
-/// offers them.
+/// offers them. Atoms are UTF-8 and ports as narrow as they can be, which every peer reads.
 ///
 /// # Errors
 /// When the format cannot hold the term; the sink then has a part of it.
@@ -95,7 +120,7 @@ pub fn encode_to(
     sink: &mut impl Sink,
     atoms: &mut impl AtomRefs,
 ) -> Result<(), EncodeError> {
-    writer::write(term, AtomEncoding::Utf8, sink, atoms)
+    writer::write(term, (AtomEncoding::Utf8, PortEncoding::NarrowWhereItFits), sink, atoms)
 }
 
 fn compress(bytes: Vec<u8>, level: u32) -> Result<Vec<u8>, EncodeError> {

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use super::{AtomEncoding, AtomRefs, EncodeError, Sink};
+use super::{AtomEncoding, AtomRefs, EncodeError, PortEncoding, Sink};
 use crate::atom::Atom;
 use crate::binary::Binary;
 use crate::fun::{Closure, Fun};
@@ -11,24 +11,27 @@ use crate::list::{List, Parts};
 use crate::tag;
 use crate::term::Term;
 
-/// Ports below this fit the older, shorter form, which a BEAM prefers.
-const NEW_PORT_ID_END: u64 = 1 << 28;
+/// Ports below this fit the older, shorter form, which OTP 25 prefers.
+const NEW_PORT_ID_END: u32 = 1 << 28;
+
+/// How atoms and ports are written.
+type Flavour = (AtomEncoding, PortEncoding);
 
 static NIL: Term = Term::Nil;
 
 struct Writer<'s, S, A> {
     sink: &'s mut S,
     atoms: &'s mut A,
-    encoding: AtomEncoding,
+    flavour: Flavour,
 }
 
 pub(super) fn write<S: Sink, A: AtomRefs>(
     term: &Term,
-    encoding: AtomEncoding,
+    flavour: Flavour,
     sink: &mut S,
     atoms: &mut A,
 ) -> Result<(), EncodeError> {
-    let mut writer = Writer { sink, atoms, encoding };
+    let mut writer = Writer { sink, atoms, flavour };
     let mut later: Vec<slice::Iter<'_, Term>> = Vec::new();
     let mut now = slice::from_ref(term).iter();
     loop {
@@ -148,7 +151,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
             return self.sink.put(&[tag::ATOM_CACHE_REF, index]);
         }
         let text = atom.as_str();
-        if self.encoding == AtomEncoding::Latin1WhereItFits && atom.is_latin1() {
+        if self.flavour.0 == AtomEncoding::Latin1WhereItFits && atom.is_latin1() {
             let latin1: Vec<u8> =
                 text.chars().map(|character| u32::from(character) as u8).collect();
             let [high, low] = (latin1.len() as u16).to_be_bytes();
@@ -219,7 +222,10 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
                 self.words(&[pid.id(), pid.serial(), pid.creation()]);
             }
             Term::Port(port) => match u32::try_from(port.id()) {
-                Ok(id) if port.id() < NEW_PORT_ID_END => {
+                Ok(id)
+                    if id < NEW_PORT_ID_END
+                        && self.flavour.1 == PortEncoding::NarrowWhereItFits =>
+                {
                     self.sink.put(&[tag::NEW_PORT]);
                     self.atom(port.node());
                     self.words(&[id, port.creation()]);
@@ -243,7 +249,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
                 return self.leaf(term);
             }
             Term::Tuple(_) | Term::Map(_) | Term::List(_) | Term::Fun(Fun::Closure(_)) => {
-                return write(term, self.encoding, self.sink, self.atoms);
+                return write(term, self.flavour, self.sink, self.atoms);
             }
         }
         Ok(())
@@ -267,8 +273,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
     /// each other's free variables, within the depth that terms have.
     fn closure(&mut self, closure: &Closure) -> Result<(), EncodeError> {
         let mut body = Vec::new();
-        let mut inner =
-            Writer { sink: &mut body, atoms: &mut *self.atoms, encoding: self.encoding };
+        let mut inner = Writer { sink: &mut body, atoms: &mut *self.atoms, flavour: self.flavour };
         inner.sink.put(&[closure.arity]);
         inner.sink.put(&closure.uniq);
         inner.words(&[closure.index, length("free variables", closure.free.len())?]);
@@ -277,7 +282,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
         inner.integer(i64::from(closure.old_uniq));
         inner.rare(&Term::Pid(closure.pid.clone()))?;
         for value in &closure.free {
-            write(value, self.encoding, &mut body, self.atoms)?;
+            write(value, self.flavour, &mut body, self.atoms)?;
         }
         self.counted(tag::NEW_FUN, body.len() + 4, "bytes of a fun")?;
         self.sink.put(&body);

@@ -1,0 +1,3 @@
+//! Integration tests of `erlang-term`, one binary.
+
+mod vectors;
