@@ -1,0 +1,1 @@
+[inputs: ["mix.exs", "{support,test}/**/*.{ex,exs}"], line_length: 100]
