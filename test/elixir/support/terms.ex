@@ -52,7 +52,7 @@ defmodule HarTest.Terms do
 
   defp identifiers do
     [self(), make_ref(), Process.group_leader(), hd(Port.list())] ++
-      [&:erlang.node/0, &HAR.convert/3, &Enum.map/2] ++
+      [&:erlang.node/0, Function.capture(HAR, :convert, 3), &Enum.map/2] ++
       [fn -> :no_variables end, closure({1, "two"})] ++ [:erlang.whereis(:net_kernel)]
   end
 

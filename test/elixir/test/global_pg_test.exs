@@ -67,10 +67,9 @@ defmodule HarTest.GlobalPgTest do
   end
 
   test "send by global name", %{a: a, b: b} do
-    relay = Beam.call(a, Remote, :start_relay, [:global_relay, self()])
-    assert Beam.call(a, :global, :register_name, [:global_six, relay]) == :yes
-    Beam.until(b, "b knew the name", :global, :whereis_name, [:global_six], &(&1 == relay))
-    assert Beam.call(b, :global, :send, [:global_six, :hello]) == relay
+    {:yes, pid} = Beam.call(a, Remote, :register_global, [:global_six])
+    Beam.until(b, "b knew the name", :global, :whereis_name, [:global_six], &(&1 == pid))
+    assert Beam.call(b, :global, :send, [:global_six, :hello]) == pid
   end
 
   test "trans runs the function under a lock of the whole cluster", %{a: a, b: b} do

@@ -17,7 +17,7 @@ defmodule HarTest.TaskSupervisorTest do
   end
 
   test "async with a captured function", %{har: har, supervisor: supervisor} do
-    task = Task.Supervisor.async(supervisor, &HAR.version/0)
+    task = Task.Supervisor.async(supervisor, Function.capture(HAR, :version, 0))
     assert Task.await(task, 20_000) == :rpc.call(har, HAR, :version, [])
   end
 
