@@ -1,0 +1,70 @@
+//! Every bound of this layer, with its reason. Units come last in the names.
+//!
+//! A limit that a user may move is a field of [`crate::NodeConfig`] or [`crate::SpawnOptions`];
+//! what stands here is its default, or a bound nobody has asked to move.
+
+use std::time::Duration;
+
+/// Bytes waiting for one connection above which senders wait: the `+zdbbl` of a BEAM.
+pub const DIST_BUF_BUSY_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// Bytes that signals which must not wait (exits, downs, acknowledgements) may add beyond the
+/// busy limit. A peer that reads so slowly that this fills up is disconnected, since the
+/// alternative is memory without end.
+pub const SIGNAL_OVERRUN_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes encoded for one connection before the socket gets its turn. Large enough that a write
+/// is worth its system call, small enough that reading never starves.
+pub const WRITE_BATCH_BYTES: usize = 256 * 1024;
+
+/// Slices given to one vectored write. Linux takes 1024 at most; more than this gains nothing.
+pub const WRITE_SLICES_MAX: usize = 64;
+
+/// Bytes asked of the socket in one read.
+pub const READ_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Time a whole handshake may take: OTP's `net_setuptime`.
+pub const NET_SETUP_TIME: Duration = Duration::from_secs(7);
+
+/// Handshakes that may be under way from peers that dialed us. A flood of half-open connections
+/// costs at most this many tasks; further ones are closed at once.
+pub const PENDING_HANDSHAKES_MAX: usize = 128;
+
+/// Established connections. A BEAM mesh rarely passes 200 nodes; this bounds what strangers who
+/// know the cookie can hold.
+pub const CONNECTIONS_MAX: usize = 4096;
+
+/// Live processes: the ceiling of a BEAM's `+P` default.
+pub const PROCESSES_MAX: usize = 1_048_576;
+
+/// Messages that may wait in one mailbox. A process that passes it is killed, see
+/// [`crate::SpawnOptions::mailbox_messages_max`].
+pub const MAILBOX_MESSAGES_MAX: usize = 4_000_000;
+
+/// Bytes that messages from the network may hold in one mailbox. A process that passes it is
+/// killed, see [`crate::SpawnOptions::mailbox_bytes_max`].
+pub const MAILBOX_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Links and monitors that one peer may hold at our processes. Each costs about 100 bytes.
+pub const PEER_RELATIONS_MAX: usize = 2_000_000;
+
+/// Node events that a slow subscriber may leave unread before it loses the oldest.
+pub const NODE_EVENTS_KEPT: usize = 1024;
+
+/// Options read from one incoming spawn request; OTP knows about ten.
+pub const SPAWN_OPTIONS_MAX: usize = 64;
+
+/// Time given to processes to end by themselves when the node shuts down.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Wait before the next attempt to register at EPMD after its daemon went away. A BEAM waits
+/// about as long.
+pub const EPMD_RETRY: Duration = Duration::from_secs(2);
+
+/// Time to write what is still queued when a connection is closed by us.
+pub const CLOSE_FLUSH: Duration = Duration::from_millis(500);
+
+const _: () = assert!(READ_CHUNK_BYTES <= WRITE_BATCH_BYTES, "a read is one unit of work at most");
+const _: () = assert!(WRITE_BATCH_BYTES <= DIST_BUF_BUSY_LIMIT_BYTES, "a batch fits the queue");
+const _: () = assert!(DIST_BUF_BUSY_LIMIT_BYTES < SIGNAL_OVERRUN_BYTES, "signals outlast messages");
+const _: () = assert!(PENDING_HANDSHAKES_MAX <= CONNECTIONS_MAX, "a handshake may succeed");

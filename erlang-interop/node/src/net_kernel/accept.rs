@@ -1,0 +1,175 @@
+//! Peers that dial us.
+
+use std::sync::Arc;
+
+use erlang_dist::handshake::{Acceptor, Decision, Identity, PeerName};
+use erlang_dist::{Cookie, Creation, NodeName};
+use erlang_term::Atom;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::handshake::{Doorkeeper, Halves, accept};
+use super::peer::Peer;
+use super::slots::{Arrival, Claim};
+use crate::error::{ConnectError, DownReason};
+use crate::node::Node;
+use crate::transport::{Listener, Stream};
+
+/// Pause after the system refused to give us a peer's socket, such as for want of descriptors:
+/// trying again at once would spin.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Characters of a name given to a peer that asks for one, as a BEAM gives them.
+const GIVEN_NAME_CHARACTERS: usize = 13;
+
+/// Accepts peers until the node stops.
+pub(crate) async fn serve(node: Node, mut listener: Listener) {
+    loop {
+        let accepted = tokio::select! {
+            () = node.stopping() => return,
+            accepted = listener.accept(node.config()) => accepted,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                let Ok(permit) = Arc::clone(&node.kernel().handshakes).try_acquire_owned() else {
+                    tracing::warn!(%from, "too many handshakes under way, closed");
+                    continue;
+                };
+                let welcome = welcome(node.clone(), stream, from, permit);
+                node.runtime().spawn(welcome);
+            }
+            Err(error) => {
+                tracing::warn!(reason = %error, "accepting a connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn welcome(node: Node, stream: Stream, from: String, permit: OwnedSemaphorePermit) {
+    let (reader, writer) = stream.split();
+    let halves = Halves { reader, writer, peer: from.clone() };
+    let mut door = Door { node: &node, name: None, claim: None, old: None };
+    let limit = node.config().net_setup_time;
+    let result = tokio::time::timeout(limit, run(&node, halves, &mut door)).await;
+    drop(permit);
+    let error = match result {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error,
+        Err(_) => ConnectError::SetupTimeout,
+    };
+    let peer = door.name.as_ref().map_or("unknown", |name| name.as_str());
+    tracing::info!(%peer, %from, direction = "in", reason = %error, "connection refused");
+    if let (Some(name), Some(claim)) = (&door.name, &door.claim) {
+        node.kernel().slots.fail(name, claim.id, error);
+    }
+}
+
+async fn run(node: &Node, mut halves: Halves, door: &mut Door<'_>) -> Result<(), ConnectError> {
+    let challenge = getrandom::u32().map_err(|_| ConnectError::Random)?;
+    let machine = Acceptor::new(node.handshake_config(), challenge, node.now())
+        .map_err(ConnectError::Handshake)?;
+    let outcome = accept(node, &mut halves, machine, door).await?;
+    // A claim that was taken over meanwhile fills nothing: the slot has another owner.
+    if let Some(claim) = &mut door.claim
+        && claim.taken_over.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty)
+    {
+        node.bring_up(claim.id, halves, &outcome);
+    }
+    Ok(())
+}
+
+/// Decides for the node about one dialer.
+struct Door<'a> {
+    node: &'a Node,
+    name: Option<Atom>,
+    claim: Option<Claim>,
+    old: Option<Arc<Peer>>,
+}
+
+impl Door<'_> {
+    async fn arrive(&mut self, name: &NodeName) -> Decision {
+        let atom = name.as_atom();
+        self.name = Some(atom.clone());
+        if atom == *self.node.name() {
+            tracing::warn!(peer = %name, "a peer has our own name");
+            return Decision::Nok;
+        }
+        let allow = &self.node.config().allow;
+        if allow.as_ref().is_some_and(|allowed| !allowed.contains(&atom)) {
+            return Decision::NotAllowed;
+        }
+        loop {
+            let id = self.node.kernel().new_id();
+            let peer_wins = name.as_str() > self.node.name().as_str();
+            let (claim, decision) = match self.node.kernel().slots.arrive(&atom, id, peer_wins) {
+                Ok(Arrival::Claimed(claim)) => (claim, Decision::Ok),
+                Ok(Arrival::TakenOver(claim)) => (claim, Decision::OkSimultaneous),
+                Ok(Arrival::Refused) => return Decision::Nok,
+                Ok(Arrival::Closing(peer)) => {
+                    peer.wait_gone().await;
+                    continue;
+                }
+                Ok(Arrival::Connected(peer)) => {
+                    self.old = Some(peer);
+                    return Decision::Alive;
+                }
+                Err(error) => {
+                    tracing::warn!(peer = %name, reason = %error, "peer turned away");
+                    return Decision::NotAllowed;
+                }
+            };
+            self.claim = Some(claim);
+            return decision;
+        }
+    }
+
+    /// A name for a peer that has only a host: `NAME_ME`.
+    async fn give_name(&mut self, host: &str) -> Decision {
+        let Some((name, creation)) = made_up_name(host) else { return Decision::NotAllowed };
+        match self.arrive(&name).await {
+            Decision::Ok => Decision::Named { name, creation },
+            other => other,
+        }
+    }
+}
+
+impl Doorkeeper for Door<'_> {
+    async fn decide(&mut self, identity: &Identity) -> (Decision, Cookie) {
+        let decision = match &identity.name {
+            PeerName::Static(name) => self.arrive(name).await,
+            PeerName::Dynamic { host } => self.give_name(host).await,
+        };
+        let kernel = self.node.kernel();
+        let cookie = match &self.name {
+            Some(name) => kernel.cookie_for(name),
+            None => self.node.cookie(),
+        };
+        (decision, cookie)
+    }
+
+    async fn replace_old(&mut self) -> bool {
+        let Some(old) = self.old.take() else { return false };
+        old.close(DownReason::Replaced);
+        old.wait_gone().await;
+        let id = self.node.kernel().new_id();
+        match self.node.kernel().slots.arrive(old.node(), id, true) {
+            Ok(Arrival::Claimed(claim) | Arrival::TakenOver(claim)) => {
+                self.claim = Some(claim);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn made_up_name(host: &str) -> Option<(NodeName, Creation)> {
+    let mut bits = getrandom::u64().ok()?;
+    let creation = Creation::from_random(getrandom::u32().ok()?);
+    let mut alive = String::with_capacity(GIVEN_NAME_CHARACTERS);
+    for _ in 0..GIVEN_NAME_CHARACTERS {
+        let digit = u32::try_from(bits % 36).ok()?;
+        alive.push(char::from_digit(digit, 36)?.to_ascii_uppercase());
+        bits /= 36;
+    }
+    Some((NodeName::new(&format!("{alive}@{host}")).ok()?, creation))
+}

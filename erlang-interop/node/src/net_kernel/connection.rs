@@ -1,0 +1,201 @@
+//! The task of one connection: socket on one side, queue and processes on the other, the protocol
+//! machine in between.
+//!
+//! It always reads, whatever waits to be written, so two nodes that flood each other don't block
+//! each other. What is queued is encoded in batches and leaves in one vectored write a wake-up.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use erlang_dist::{Connection, ConnectionError, Event};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::dispatch::dispatch;
+use super::peer::{Outgoing, Peer};
+use crate::error::DownReason;
+use crate::limits::{CLOSE_FLUSH, WRITE_BATCH_BYTES, WRITE_SLICES_MAX};
+use crate::node::Node;
+use crate::transport::{Reader, Writer};
+
+/// What the task of a connection owns.
+pub(super) struct Driver {
+    pub(super) node: Node,
+    pub(super) peer: Arc<Peer>,
+    pub(super) machine: Connection,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+}
+
+/// Encoded bytes on their way into the socket.
+#[derive(Default)]
+struct Output {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+enum Woken {
+    Read(io::Result<usize>),
+    Wrote(io::Result<usize>),
+    Ready,
+    Timer,
+}
+
+impl Driver {
+    /// Serves the connection until it ends, and says why.
+    pub(super) async fn run(mut self) -> DownReason {
+        let mut taken = VecDeque::new();
+        let mut output = Output::default();
+        loop {
+            if let Err(error) = self.handle_events() {
+                return down_reason(error);
+            }
+            let ordered = self.peer.take(&mut taken);
+            self.encode(&mut taken, &mut output);
+            self.peer.set_encoded(self.machine.queued_bytes() + output.bytes, &taken);
+            if let Some(reason) = ordered {
+                self.leave(taken, output).await;
+                return reason;
+            }
+            let more = !taken.is_empty();
+            match self.wait(&output, more).await {
+                Woken::Read(Ok(0)) => return DownReason::ConnectionClosed,
+                Woken::Read(Ok(bytes)) => {
+                    self.peer.counters().received(bytes);
+                    self.machine.input_filled(self.node.now());
+                }
+                Woken::Wrote(Ok(bytes)) => {
+                    self.peer.counters().written(bytes);
+                    output.advance(bytes);
+                }
+                Woken::Read(Err(error)) | Woken::Wrote(Err(error)) => return io_reason(error),
+                Woken::Ready => {}
+                Woken::Timer => {
+                    if let Err(error) = self.machine.handle_timeout(self.node.now()) {
+                        return down_reason(error);
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_events(&mut self) -> Result<(), ConnectionError> {
+        while let Some(Event::Message { control, payload }) = self.machine.poll_event()? {
+            self.peer.counters().message_in();
+            dispatch(&self.node, &self.peer, control, payload);
+        }
+        Ok(())
+    }
+
+    /// Encodes a batch at most, so that the socket gets its turn.
+    fn encode(&mut self, taken: &mut VecDeque<Outgoing>, output: &mut Output) {
+        let before = self.machine.queued_bytes();
+        let mut sent = 0;
+        while self.machine.queued_bytes() < before + WRITE_BATCH_BYTES {
+            let Some(outgoing) = taken.pop_front() else { break };
+            let Outgoing { sender, control, payload, .. } = outgoing;
+            let result = match &sender {
+                Some(sender) => self.machine.send_from(sender, control, payload),
+                None => self.machine.send(control, payload),
+            };
+            match result {
+                Ok(()) => sent += 1,
+                Err(error) => {
+                    tracing::warn!(peer = %self.peer.node(), reason = %error, "message not sent");
+                }
+            }
+        }
+        self.peer.counters().messages_out(sent);
+        output.fill(&mut self.machine);
+    }
+
+    async fn wait(&mut self, output: &Output, more: bool) -> Woken {
+        let timeout = self.machine.poll_timeout();
+        let now = self.node.now();
+        let sleep = timeout.map_or(Duration::MAX, |at| at.saturating_sub(now));
+        tokio::select! {
+            result = self.reader.read_buf(self.machine.input_space()) => Woken::Read(result),
+            result = output.write(&mut self.writer), if !output.is_empty() => Woken::Wrote(result),
+            () = self.peer.wait_ready(), if !more => Woken::Ready,
+            () = std::future::ready(()), if more && output.is_empty() => Woken::Ready,
+            () = tokio::time::sleep(sleep), if timeout.is_some() => Woken::Timer,
+        }
+    }
+
+    /// Writes what is queued, if the peer takes it soon, and says good-bye.
+    async fn leave(mut self, mut taken: VecDeque<Outgoing>, mut output: Output) {
+        let flush = async {
+            loop {
+                self.encode(&mut taken, &mut output);
+                if output.is_empty() {
+                    return;
+                }
+                match output.write(&mut self.writer).await {
+                    Ok(bytes) => output.advance(bytes),
+                    Err(_) => return,
+                }
+            }
+        };
+        // Whether it got through changes nothing: the connection ends here.
+        let _ = tokio::time::timeout(CLOSE_FLUSH, flush).await;
+        let _ = self.writer.shutdown().await;
+    }
+}
+
+impl Output {
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    fn fill(&mut self, machine: &mut Connection) {
+        let mut fresh = Vec::new();
+        while self.bytes < WRITE_BATCH_BYTES {
+            let bytes = machine.poll_output(&mut fresh);
+            if bytes == 0 {
+                break;
+            }
+            self.bytes += bytes;
+        }
+        self.chunks.extend(fresh.into_iter().filter(|chunk| !chunk.is_empty()));
+    }
+
+    async fn write(&self, writer: &mut Writer) -> io::Result<usize> {
+        let slices: Vec<IoSlice<'_>> =
+            self.chunks.iter().take(WRITE_SLICES_MAX).map(|chunk| IoSlice::new(chunk)).collect();
+        match writer.write_vectored(&slices).await? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            bytes => Ok(bytes),
+        }
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(first) = self.chunks.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                return;
+            }
+            written -= first.len();
+            self.chunks.pop_front();
+        }
+    }
+}
+
+fn down_reason(error: ConnectionError) -> DownReason {
+    match error {
+        ConnectionError::TickTimeout { .. } => DownReason::NetTickTimeout,
+        other => DownReason::Protocol(other),
+    }
+}
+
+fn io_reason(error: io::Error) -> DownReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::UnexpectedEof => DownReason::ConnectionClosed,
+        _ => DownReason::Io(Arc::new(error)),
+    }
+}

@@ -1,0 +1,141 @@
+//! What each control message of a peer does to this node.
+
+use std::sync::Arc;
+
+use erlang_dist::control::{AltactTarget, Control};
+use erlang_term::{Atom, Pid, Reference, Term};
+
+use super::peer::Peer;
+use crate::ExitReason;
+use crate::message::Message;
+use crate::node::Node;
+use crate::spawn_request::SpawnOrder;
+use crate::weight::weight;
+
+/// Weight above which a message is not looked at more closely. It is more than a mailbox holds.
+const WEIGHT_MAX: usize = 1 << 31;
+
+/// Applies one control message. Unknown targets are ignored, as on a BEAM.
+pub(super) fn dispatch(node: &Node, peer: &Arc<Peer>, control: Control, payload: Option<Term>) {
+    if !names_its_own(peer, &control) {
+        tracing::warn!(
+            peer = %peer.node(), operation = control.operation().name(),
+            "ignored a signal in the name of another node's process",
+        );
+        return;
+    }
+    let payload = payload.unwrap_or(Term::Nil);
+    match control {
+        Control::Send { to, .. } | Control::SendSender { to, .. } => {
+            send_to_pid(node, &to, payload);
+        }
+        Control::RegSend { name, .. } => send_to_name(node, &name, payload),
+        Control::AliasSend { to, .. } => send_to_alias(node, &to, payload),
+        Control::Link { from, to } => node.link_from_peer(peer, from, to),
+        Control::Unlink { from, to } => node.old_unlink_from_peer(peer, &from, &to),
+        Control::UnlinkId { id, from, to } => node.unlink_from_peer(peer, id, from, to),
+        Control::UnlinkIdAck { id, from, to } => node.unlink_ack_from_peer(id, &from, &to),
+        Control::Exit { from, to, reason, .. } => {
+            node.link_exit_from_peer(peer, &from, &to, reason.into());
+        }
+        Control::PayloadExit { from, to, .. } => {
+            node.link_exit_from_peer(peer, &from, &to, payload.into());
+        }
+        Control::Exit2 { from, to, reason, .. } => node.exit_local(&from, &to, reason.into()),
+        Control::PayloadExit2 { from, to, .. } => node.exit_local(&from, &to, payload.into()),
+        Control::GroupLeader { from, to } => {
+            if let Some(process) = node.table().find(&to) {
+                process.lock().group_leader = from;
+            }
+        }
+        Control::NodeLink => {}
+        other => dispatch_monitor_or_spawn(node, peer, other, payload),
+    }
+}
+
+fn dispatch_monitor_or_spawn(node: &Node, peer: &Arc<Peer>, control: Control, payload: Term) {
+    match control {
+        Control::MonitorP { from, to, reference } => {
+            node.monitor_from_peer(peer, from, to, reference);
+        }
+        Control::DemonitorP { to, reference, .. } => {
+            node.demonitor_from_peer(peer, &to, &reference);
+        }
+        Control::MonitorPExit { to, reference, reason, .. } => {
+            node.down_from_peer(peer, &to, &reference, &reason.into());
+        }
+        Control::PayloadMonitorPExit { to, reference, .. } => {
+            node.down_from_peer(peer, &to, &reference, &payload.into());
+        }
+        Control::SpawnRequest { reference, from, group_leader, mfa, options, .. } => {
+            let args = payload;
+            node.spawn_from_peer(
+                peer,
+                SpawnOrder { reference, from, group_leader, mfa, options, args },
+            );
+        }
+        Control::SpawnReply { reference, to, flags, result, .. } => {
+            node.spawn_reply_from_peer(peer, &reference, &to, flags, result);
+        }
+        Control::AltactSigSend { exit, from, to, .. } => {
+            dispatch_altact(node, exit, &from, to, payload);
+        }
+        other => {
+            let operation = other.operation().name();
+            tracing::warn!(peer = %peer.node(), operation, "ignored an unknown operation");
+        }
+    }
+}
+
+/// OTP 28's one signal for messages and exits to a pid, a name or an alias.
+fn dispatch_altact(node: &Node, exit: bool, from: &Pid, to: AltactTarget, payload: Term) {
+    match (to, exit) {
+        (AltactTarget::Pid(to), true) => node.exit_local(from, &to, payload.into()),
+        (AltactTarget::Pid(to), false) => send_to_pid(node, &to, payload),
+        (AltactTarget::Name(name), false) => send_to_name(node, &name, payload),
+        (AltactTarget::Name(name), true) => {
+            if let Some(pid) = node.whereis(&name) {
+                node.exit_local(from, &pid, payload.into());
+            }
+        }
+        (AltactTarget::Alias(alias), false) => send_to_alias(node, &alias, payload),
+        (AltactTarget::Alias(alias), true) => {
+            node.exit_by_alias(from, &alias, ExitReason::from(payload));
+        }
+    }
+}
+
+fn send_to_pid(node: &Node, to: &Pid, payload: Term) {
+    if let Some(process) = node.table().find(to) {
+        process.deliver(weighed(payload));
+    }
+}
+
+fn send_to_name(node: &Node, name: &Atom, payload: Term) {
+    if let Some(process) = node.registered_process(name) {
+        process.deliver(weighed(payload));
+    }
+}
+
+fn send_to_alias(node: &Node, alias: &Reference, payload: Term) {
+    node.deliver_to_alias(alias, weighed(payload));
+}
+
+fn weighed(payload: Term) -> Message {
+    let bytes = weight(&payload, WEIGHT_MAX);
+    Message::from_wire(payload, bytes)
+}
+
+/// A peer speaks for its own processes only. A group leader may live anywhere.
+fn names_its_own(peer: &Peer, control: &Control) -> bool {
+    if matches!(control, Control::GroupLeader { .. }) {
+        return true;
+    }
+    let own_reference = match control {
+        Control::MonitorP { reference, .. }
+        | Control::DemonitorP { reference, .. }
+        | Control::SpawnRequest { reference, .. } => reference.node() == peer.node(),
+        _ => true,
+    };
+    own_reference && control.sender().is_none_or(|sender| sender.node() == peer.node())
+}

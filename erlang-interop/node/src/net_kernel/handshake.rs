@@ -1,0 +1,133 @@
+//! Drives a handshake machine over a stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use erlang_dist::handshake::{
+    Acceptor, AcceptorEvent, Decision, HandshakeOutcome, Identity, Initiator, InitiatorEvent,
+};
+use erlang_dist::{Cookie, HandshakeError, Now};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::error::ConnectError;
+use crate::limits::READ_CHUNK_BYTES;
+use crate::node::Node;
+use crate::transport::{Reader, Writer};
+
+/// The two halves of a stream while its handshake runs.
+pub(super) struct Halves {
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    pub(super) peer: String,
+}
+
+/// Answers what an acceptor has to ask the node.
+pub(super) trait Doorkeeper {
+    /// Whether that peer may come in, and the cookie for it.
+    async fn decide(&mut self, identity: &Identity) -> (Decision, Cookie);
+    /// The peer's old connection must go. Returns whether the way is free.
+    async fn replace_old(&mut self) -> bool;
+}
+
+impl Halves {
+    fn io(&self, error: std::io::Error) -> ConnectError {
+        ConnectError::Io { address: self.peer.clone(), source: Arc::new(error) }
+    }
+
+    async fn write(&mut self, bytes: Vec<u8>) -> Result<(), ConnectError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        match self.writer.write_all(&bytes).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.io(error)),
+        }
+    }
+
+    /// Reads some bytes. `Ok(None)`: the machine's step has taken too long.
+    async fn read(
+        &mut self,
+        buffer: &mut BytesMut,
+        wait: Duration,
+    ) -> Result<Option<()>, ConnectError> {
+        buffer.clear();
+        buffer.reserve(READ_CHUNK_BYTES);
+        match tokio::time::timeout(wait, self.reader.read_buf(buffer)).await {
+            Err(_) => Ok(None),
+            Ok(Ok(0)) => Err(ConnectError::ClosedInHandshake),
+            Ok(Ok(_)) => Ok(Some(())),
+            Ok(Err(error)) => Err(self.io(error)),
+        }
+    }
+}
+
+fn until(deadline: Option<Now>, now: Now) -> Duration {
+    deadline.map_or(Duration::MAX, |at| at.saturating_sub(now))
+}
+
+/// Runs the dialing side to its end.
+pub(super) async fn initiate(
+    node: &Node,
+    halves: &mut Halves,
+    mut machine: Initiator,
+) -> Result<HandshakeOutcome, ConnectError> {
+    let mut buffer = BytesMut::new();
+    loop {
+        let event = machine.poll_event(node.now());
+        let answered = match &event {
+            // We dial only where we know of no connection.
+            Ok(Some(InitiatorEvent::Alive)) => machine.answer_alive(true, node.now()),
+            _ => Ok(()),
+        };
+        halves.write(machine.take_output()).await?;
+        answered.map_err(ConnectError::Handshake)?;
+        match event.map_err(ConnectError::Handshake)? {
+            Some(InitiatorEvent::Done(outcome)) => return Ok(*outcome),
+            Some(_) => continue,
+            None => {}
+        }
+        let wait = until(machine.poll_timeout(), node.now());
+        let result = match halves.read(&mut buffer, wait).await? {
+            Some(()) => machine.handle_input(&buffer),
+            None => machine.handle_timeout(node.now()),
+        };
+        result.map_err(ConnectError::Handshake)?;
+    }
+}
+
+/// Runs the dialed side to its end.
+pub(super) async fn accept(
+    node: &Node,
+    halves: &mut Halves,
+    mut machine: Acceptor,
+    door: &mut impl Doorkeeper,
+) -> Result<HandshakeOutcome, ConnectError> {
+    let mut buffer = BytesMut::new();
+    loop {
+        let event = machine.poll_event(node.now());
+        let mut decided = Ok(());
+        if let Ok(Some(AcceptorEvent::Identify(identity))) = &event {
+            let (decision, cookie) = door.decide(identity).await;
+            decided = machine.decide(decision, cookie, node.now());
+        }
+        halves.write(machine.take_output()).await?;
+        decided.map_err(ConnectError::Handshake)?;
+        match event.map_err(ConnectError::Handshake)? {
+            Some(AcceptorEvent::Done(outcome)) => return Ok(*outcome),
+            Some(AcceptorEvent::ReplaceOld) if !door.replace_old().await => {
+                let status = erlang_dist::handshake::Status::Nok;
+                let by = erlang_dist::error::Side::Local;
+                return Err(ConnectError::Handshake(HandshakeError::Refused { by, status }));
+            }
+            Some(_) => continue,
+            None => {}
+        }
+        let wait = until(machine.poll_timeout(), node.now());
+        let result = match halves.read(&mut buffer, wait).await? {
+            Some(()) => machine.handle_input(&buffer),
+            None => machine.handle_timeout(node.now()),
+        };
+        result.map_err(ConnectError::Handshake)?;
+    }
+}

@@ -1,0 +1,230 @@
+//! One slot a node name: free, claimed by a handshake, or connected.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use erlang_term::Atom;
+use tokio::sync::{oneshot, watch};
+
+use super::peer::Peer;
+use crate::error::ConnectError;
+
+/// How a set-up ended.
+pub(super) type SetupResult = Result<Arc<Peer>, ConnectError>;
+/// Where those wait who want the connection.
+pub(super) type SetupWaiter = watch::Receiver<Option<SetupResult>>;
+
+/// A right to fill a slot. The receiver resolves when another handshake has taken the slot over.
+pub(super) struct Claim {
+    pub(super) id: u64,
+    pub(super) taken_over: oneshot::Receiver<()>,
+}
+
+struct Setup {
+    owner: u64,
+    dialing: bool,
+    done: watch::Sender<Option<SetupResult>>,
+    /// Dropped when another owner takes the slot over.
+    _owner_alive: oneshot::Sender<()>,
+}
+
+enum Slot {
+    Setup(Setup),
+    /// Connected, or closing and not yet cleaned up.
+    Up(Arc<Peer>, Option<watch::Sender<Option<SetupResult>>>),
+}
+
+#[derive(Default)]
+struct Table {
+    slots: HashMap<Atom, Slot>,
+    shut: bool,
+}
+
+/// All slots of a node.
+pub(super) struct Slots {
+    max: usize,
+    table: RwLock<Table>,
+}
+
+/// What a dialer finds.
+pub(super) enum Found {
+    Connected(Arc<Peer>),
+    /// A connection that is being taken down.
+    Closing(Arc<Peer>),
+    Wait(SetupWaiter),
+    Claimed(Claim, SetupWaiter),
+}
+
+/// What an acceptor finds.
+pub(super) enum Arrival {
+    Claimed(Claim),
+    /// The slot was being set up; it belongs to the arriving peer now.
+    TakenOver(Claim),
+    /// Our own attempt goes on.
+    Refused,
+    Connected(Arc<Peer>),
+    Closing(Arc<Peer>),
+}
+
+fn setup(owner: u64, dialing: bool) -> (Setup, Claim, SetupWaiter) {
+    let (done, waiter) = watch::channel(None);
+    let (alive, taken_over) = oneshot::channel();
+    let setup = Setup { owner, dialing, done, _owner_alive: alive };
+    (setup, Claim { id: owner, taken_over }, waiter)
+}
+
+impl Slots {
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, table: RwLock::default() }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn peer(&self, node: &Atom) -> Option<Arc<Peer>> {
+        match self.read().slots.get(node) {
+            Some(Slot::Up(peer, _)) => Some(Arc::clone(peer)),
+            _ => None,
+        }
+    }
+
+    /// Open connections.
+    pub(super) fn peers(&self) -> Vec<Arc<Peer>> {
+        let table = self.read();
+        let open = table.slots.values().filter_map(|slot| match slot {
+            Slot::Up(peer, _) if !peer.is_closed() => Some(Arc::clone(peer)),
+            _ => None,
+        });
+        open.collect()
+    }
+
+    /// For a dialer: the connection, or the wait for it, or the right to set it up.
+    pub(super) fn dial(&self, node: &Atom, id: u64) -> Result<Found, ConnectError> {
+        let mut table = self.write();
+        if table.shut {
+            return Err(ConnectError::NotAlive);
+        }
+        match table.slots.get(node) {
+            Some(Slot::Up(peer, _)) if peer.is_closed() => Ok(Found::Closing(Arc::clone(peer))),
+            Some(Slot::Up(peer, _)) => Ok(Found::Connected(Arc::clone(peer))),
+            Some(Slot::Setup(setup)) => Ok(Found::Wait(setup.done.subscribe())),
+            None if table.slots.len() >= self.max => Err(ConnectError::TooMany { max: self.max }),
+            None => {
+                let (setup, claim, waiter) = setup(id, true);
+                table.slots.insert(node.clone(), Slot::Setup(setup));
+                Ok(Found::Claimed(claim, waiter))
+            }
+        }
+    }
+
+    /// For an acceptor. `peer_wins`: whether the peer's name is greater than ours, which decides
+    /// when both dial.
+    pub(super) fn arrive(
+        &self,
+        node: &Atom,
+        id: u64,
+        peer_wins: bool,
+    ) -> Result<Arrival, ConnectError> {
+        let mut table = self.write();
+        if table.shut {
+            return Err(ConnectError::NotAlive);
+        }
+        let full = table.slots.len() >= self.max;
+        match table.slots.get_mut(node) {
+            Some(Slot::Up(peer, _)) if peer.is_closed() => Ok(Arrival::Closing(Arc::clone(peer))),
+            Some(Slot::Up(peer, _)) => Ok(Arrival::Connected(Arc::clone(peer))),
+            Some(Slot::Setup(setup)) if peer_wins || !setup.dialing => {
+                let (alive, taken_over) = oneshot::channel();
+                let simultaneous = std::mem::replace(&mut setup.dialing, false);
+                setup.owner = id;
+                setup._owner_alive = alive;
+                let claim = Claim { id, taken_over };
+                Ok(if simultaneous { Arrival::TakenOver(claim) } else { Arrival::Claimed(claim) })
+            }
+            Some(Slot::Setup(_)) => Ok(Arrival::Refused),
+            None if full => Err(ConnectError::TooMany { max: self.max }),
+            None => {
+                let (setup, claim, _) = setup(id, false);
+                table.slots.insert(node.clone(), Slot::Setup(setup));
+                Ok(Arrival::Claimed(claim))
+            }
+        }
+    }
+
+    /// Fills a slot, if it still belongs to that owner.
+    pub(super) fn fill(&self, node: &Atom, owner: u64, peer: Arc<Peer>) -> bool {
+        let mut table = self.write();
+        if table.shut {
+            return false;
+        }
+        match table.slots.remove(node) {
+            Some(Slot::Setup(setup)) if setup.owner == owner => {
+                table.slots.insert(node.clone(), Slot::Up(peer, Some(setup.done)));
+                true
+            }
+            Some(other) => {
+                table.slots.insert(node.clone(), other);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Tells those who wait that the connection is up.
+    pub(super) fn tell_up(&self, node: &Atom, owner: u64, peer: &Arc<Peer>) {
+        let mut table = self.write();
+        if let Some(Slot::Up(up, done)) = table.slots.get_mut(node)
+            && up.id() == owner
+            && let Some(done) = done.take()
+        {
+            done.send_replace(Some(Ok(Arc::clone(peer))));
+        }
+    }
+
+    /// Gives a claim up, and tells those who wait why.
+    pub(super) fn fail(&self, node: &Atom, owner: u64, error: ConnectError) {
+        let mut table = self.write();
+        match table.slots.remove(node) {
+            Some(Slot::Setup(setup)) if setup.owner == owner => {
+                setup.done.send_replace(Some(Err(error)));
+            }
+            Some(other) => {
+                table.slots.insert(node.clone(), other);
+            }
+            None => {}
+        }
+    }
+
+    /// Frees the slot of a connection that has ended.
+    pub(super) fn free(&self, peer: &Arc<Peer>) {
+        let mut table = self.write();
+        if let Some(Slot::Up(up, _)) = table.slots.get(peer.node())
+            && up.id() == peer.id()
+        {
+            table.slots.remove(peer.node());
+        }
+    }
+
+    /// Lets nothing new in; returns the connections that are up. Set-ups under way fail.
+    pub(super) fn shut(&self) -> Vec<Arc<Peer>> {
+        let mut table = self.write();
+        table.shut = true;
+        let mut peers = Vec::new();
+        table.slots.retain(|_, slot| match slot {
+            Slot::Up(peer, _) => {
+                peers.push(Arc::clone(peer));
+                true
+            }
+            Slot::Setup(setup) => {
+                setup.done.send_replace(Some(Err(ConnectError::NotAlive)));
+                false
+            }
+        });
+        peers
+    }
+}

@@ -1,0 +1,134 @@
+//! Sending messages and exit signals from anywhere.
+
+use std::sync::Arc;
+
+use erlang_dist::control::Control;
+use erlang_term::{Atom, Pid, Reference, Term};
+
+use super::Node;
+use crate::ExitReason;
+use crate::destination::Destination;
+use crate::error::SendNowError;
+use crate::message::Message;
+use crate::net_kernel::Peer;
+
+impl Destination {
+    /// The other node a message to this has to travel to.
+    fn elsewhere(&self, node: &Node) -> Option<Atom> {
+        let home = match self {
+            Self::Pid(pid) => pid.node(),
+            Self::Name(_) => return None,
+            Self::NameNode(_, home) => home,
+            Self::Alias(alias) => alias.node(),
+        };
+        (!node.is_own_name(home)).then(|| home.clone())
+    }
+
+    fn control(self, from: &Pid) -> Control {
+        let (from, token) = (from.clone(), None);
+        match self {
+            Self::Pid(to) => Control::SendSender { from, to, token },
+            Self::Name(name) | Self::NameNode(name, _) => Control::RegSend { from, name, token },
+            Self::Alias(to) => Control::AliasSend { from, to, token },
+        }
+    }
+}
+
+impl Node {
+    /// Sends a message from outside of any process. Peers see a pid that stands for the node.
+    ///
+    /// It waits while the connection is set up and while too much is queued for it.
+    pub async fn send(&self, to: impl Into<Destination>, message: impl Into<Term>) {
+        self.send_from(&self.table().node_pid(), to.into(), message.into()).await;
+    }
+
+    pub(crate) async fn send_from(&self, from: &Pid, to: Destination, message: Term) {
+        let Some(node) = to.elsewhere(self) else {
+            self.deliver_here(to, message);
+            return;
+        };
+        let Some(peer) = self.peer_for(&node).await else { return };
+        if peer.may_send().await {
+            peer.signal(to.control(from), Some(message));
+        }
+    }
+
+    /// Sends a message if that is possible at once: `erlang:send/3` with `nosuspend` and
+    /// `noconnect`.
+    ///
+    /// # Errors
+    /// When the sender would have to wait, or the node isn't connected.
+    pub fn send_now(
+        &self,
+        to: impl Into<Destination>,
+        message: impl Into<Term>,
+    ) -> Result<(), SendNowError> {
+        let to = to.into();
+        let Some(node) = to.elsewhere(self) else {
+            self.deliver_here(to, message.into());
+            return Ok(());
+        };
+        let peer = self.connected_peer(&node).ok_or(SendNowError::NotConnected)?;
+        if peer.is_busy() {
+            return Err(SendNowError::Busy);
+        }
+        let control = to.control(&self.table().node_pid());
+        if peer.signal(control, Some(message.into())) {
+            Ok(())
+        } else {
+            Err(SendNowError::NotConnected)
+        }
+    }
+
+    /// Sends an exit signal from outside of any process: `exit(Pid, Reason)`.
+    pub async fn exit(&self, to: &Pid, reason: impl Into<ExitReason>) {
+        self.exit_from(&self.table().node_pid(), to, reason.into()).await;
+    }
+
+    /// Changes a process's group leader: `group_leader(Leader, Pid)`.
+    pub async fn change_group_leader(&self, leader: &Pid, of: &Pid) {
+        if self.is_own_name(of.node()) {
+            if let Some(process) = self.table().find(of) {
+                process.lock().group_leader = leader.clone();
+            }
+        } else if let Some(peer) = self.peer_for(of.node()).await {
+            peer.signal(Control::GroupLeader { from: leader.clone(), to: of.clone() }, None);
+        }
+    }
+
+    fn deliver_here(&self, to: Destination, message: Term) {
+        let message = Message::new(message);
+        let process = match to {
+            Destination::Pid(pid) => self.table().find(&pid),
+            Destination::Name(name) | Destination::NameNode(name, _) => {
+                self.registered_process(&name)
+            }
+            Destination::Alias(alias) => {
+                self.deliver_to_alias(&alias, message);
+                return;
+            }
+        };
+        if let Some(process) = process {
+            process.deliver(message);
+        }
+    }
+
+    /// Takes back a monitor at a peer, for a process that has ended.
+    pub(crate) fn demonitor_at_peer(
+        &self,
+        from: &Pid,
+        reference: &Reference,
+        target: &crate::monitor::MonitorTarget,
+        connection: u64,
+    ) {
+        let Some(node) = target.node() else { return };
+        let Some(peer) = self.peer_of_connection(node, connection) else { return };
+        let control = Control::DemonitorP {
+            from: from.clone(),
+            to: target.on_wire(),
+            reference: reference.clone(),
+        };
+        let peer: Arc<Peer> = peer;
+        peer.signal(control, None);
+    }
+}

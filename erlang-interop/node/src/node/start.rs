@@ -1,0 +1,163 @@
+//! Going on the network and leaving it.
+
+use std::net::SocketAddr;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use epmd::{Client, ClientError, Registered, Registration};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::Node;
+use crate::ExitReason;
+use crate::config::{Epmd, NodeConfig};
+use crate::error::StartError;
+use crate::limits::EPMD_RETRY;
+use crate::net_kernel::serve_listener;
+use crate::transport::{Listener, Transport};
+
+/// What keeps a node on the network.
+pub(super) struct Listening {
+    address: Option<SocketAddr>,
+    acceptor: JoinHandle<()>,
+    registration: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    /// [`Node::new`] and [`Node::listen`].
+    ///
+    /// # Errors
+    /// Whatever keeps the node from running or from being reached.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        let node = Self::new(config)?;
+        node.listen().await?;
+        Ok(node)
+    }
+
+    /// Goes on the network: listens, and registers at EPMD unless the configuration says not to.
+    ///
+    /// # Errors
+    /// When no port is free, EPMD doesn't answer, the name is taken, or the node is alive already.
+    pub async fn listen(&self) -> Result<(), StartError> {
+        if self.0.alive.swap(true, Ordering::AcqRel) {
+            return Err(StartError::AlreadyAlive { node: self.name().clone() });
+        }
+        let result = self.go_online().await;
+        if result.is_err() {
+            self.0.alive.store(false, Ordering::Release);
+        }
+        result
+    }
+
+    async fn go_online(&self) -> Result<(), StartError> {
+        let listener = Listener::bind(self.config())?;
+        let address = listener.address();
+        let mut registration = None;
+        if let (Transport::Tcp, Epmd::Daemon { address: daemon, port }, Some(address)) =
+            (&self.config().transport, &self.config().epmd, address)
+        {
+            let client = Client::new(SocketAddr::new(*daemon, *port));
+            let mut wanted = Registration::new(self.config().name.alive(), address.port());
+            wanted.hidden = self.config().hidden;
+            let registered = register(&client, &wanted).await?;
+            let keep = keep_registered(self.clone(), client, wanted, registered);
+            registration = Some(self.runtime().spawn(keep));
+        }
+        let acceptor = self.runtime().spawn(serve_listener(self.clone(), listener));
+        tracing::info!(node = %self.name(), creation = self.creation(), ?address, "node is alive");
+        let listening = Listening { address, acceptor, registration };
+        *self.0.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(listening);
+        Ok(())
+    }
+
+    /// Where the node listens; `None` before it does, and in memory.
+    pub fn listen_address(&self) -> Option<SocketAddr> {
+        let listening = self.0.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        listening.as_ref().and_then(|listening| listening.address)
+    }
+
+    /// Stops the node: it is unregistered, its processes get `shutdown` and after the grace `kill`,
+    /// and its connections end, so that peers see `nodedown` at once. Can be called from a process
+    /// of the node, which then ends with the others.
+    pub async fn shutdown(&self) {
+        let node = self.clone();
+        let stopped = self.runtime().spawn(async move { node.stop().await });
+        if let Err(error) = stopped.await {
+            tracing::warn!(reason = %error, "shutdown was cut short");
+        }
+    }
+
+    async fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+        self.0.stop.notify_waiters();
+        let listening = self.0.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listening) = listening {
+            // Both end by themselves now; that they have is what counts.
+            let _ = listening.acceptor.await;
+            if let Some(registration) = listening.registration {
+                let _ = registration.await;
+            }
+        }
+        self.end_processes(ExitReason::Shutdown).await;
+        self.end_processes(ExitReason::Kill).await;
+        self.close_all().await;
+        self.0.alive.store(false, Ordering::Release);
+        tracing::info!(node = %self.name(), "node has stopped");
+    }
+
+    /// Sends an exit signal to each process, and waits for their ends for the grace at most.
+    async fn end_processes(&self, reason: ExitReason) {
+        let from = self.table().node_pid();
+        for process in self.table().all() {
+            self.exit_local(&from, process.pid(), reason.clone());
+        }
+        let empty = async {
+            loop {
+                let ended = self.0.process_ended.notified();
+                tokio::pin!(ended);
+                ended.as_mut().enable();
+                if self.table().len() == 0 {
+                    return;
+                }
+                ended.await;
+            }
+        };
+        if timeout(self.config().shutdown_grace, empty).await.is_err() {
+            tracing::warn!(left = self.table().len(), %reason, "processes outlived the grace");
+        }
+    }
+}
+
+async fn register(client: &Client, wanted: &Registration) -> Result<Registered, StartError> {
+    client.register(wanted).await.map_err(|error| match error {
+        ClientError::Refused { name, .. } => StartError::NameTaken { name },
+        source => StartError::Epmd { address: client.address(), source },
+    })
+}
+
+/// Stays registered: when the daemon goes away, registers at the one that comes in its place.
+async fn keep_registered(
+    node: Node,
+    client: Client,
+    wanted: Registration,
+    mut registered: Registered,
+) {
+    loop {
+        tokio::select! {
+            () = node.stopping() => return,
+            () = registered.lost() => {}
+        }
+        tracing::warn!(address = %client.address(), "EPMD went away");
+        registered = loop {
+            tokio::select! {
+                () = node.stopping() => return,
+                () = tokio::time::sleep(EPMD_RETRY) => {}
+            }
+            match register(&client, &wanted).await {
+                Ok(registered) => break registered,
+                Err(error) => tracing::debug!(reason = %error, "not registered yet"),
+            }
+        };
+        tracing::info!(address = %client.address(), "registered at EPMD again");
+    }
+}

@@ -1,0 +1,202 @@
+//! A process: a tokio task with a mailbox, and the state that signals to it change.
+//!
+//! A signal is applied when it arrives, under the receiver's lock, by whoever brings it: the
+//! sending process or the connection's task. Applying at once is what keeps the signals between
+//! two processes in order, and a sender never waits for a receiver. Two process locks are held
+//! together only by link and unlink between local processes, lower pid first. Under a process
+//! lock a signal may be queued on a connection (that never waits), so that an acknowledgement
+//! can't be overtaken by a later signal of the same process.
+
+mod context;
+mod dictionary;
+mod info;
+mod mailbox;
+pub(crate) mod panic;
+mod receive;
+pub(crate) mod table;
+mod task;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use erlang_term::{Atom, Pid, Reference, Term};
+
+use crate::ExitReason;
+use crate::alias::AliasMode;
+use crate::link::Link;
+use crate::message::Message;
+use crate::monitor::{Monitor, Watcher};
+use crate::spawn_request::PendingSpawn;
+
+pub use context::{Context, ReceiveTimeout};
+pub use info::ProcessInfo;
+pub(crate) use task::ProcessTask;
+
+/// What the node, its peers and other processes hold of a process.
+pub(crate) struct Process {
+    pid: Pid,
+    /// Messages not yet taken by `receive`, in all queues.
+    messages: AtomicUsize,
+    /// Bytes those of them that came from the network had on the wire.
+    wire_bytes: AtomicUsize,
+    /// Set with `Phase::Exiting`, so that a poll of a healthy process takes no lock.
+    exit_requested: AtomicBool,
+    limits: MailboxLimits,
+    state: Mutex<State>,
+}
+
+/// When a mailbox counts as run over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MailboxLimits {
+    pub(crate) messages_max: u32,
+    pub(crate) bytes_max: usize,
+}
+
+/// What arrives and what is related, changed only under the process's lock.
+pub(crate) struct State {
+    pub(crate) inbox: Vec<Message>,
+    /// Who waits in `receive`.
+    pub(crate) receiver: Option<Waker>,
+    /// The task itself, woken for an exit.
+    pub(crate) task: Option<Waker>,
+    pub(crate) phase: Phase,
+    pub(crate) trap_exit: bool,
+    pub(crate) group_leader: Pid,
+    relations: Option<Box<Relations>>,
+}
+
+/// How far the life of a process has come.
+pub(crate) enum Phase {
+    Alive,
+    /// An exit signal has ended it; its task has not noticed yet.
+    Exiting(ExitReason),
+    Dead,
+}
+
+/// What most processes have none of, kept apart so that an idle one stays small.
+#[derive(Default)]
+pub(crate) struct Relations {
+    pub(crate) name: Option<Atom>,
+    pub(crate) links: HashMap<Pid, Link>,
+    /// Monitors this process made.
+    pub(crate) monitors: HashMap<Reference, Monitor>,
+    /// Who monitors this process.
+    pub(crate) monitored_by: HashMap<Reference, Watcher>,
+    pub(crate) aliases: HashMap<Reference, AliasMode>,
+    pub(crate) spawning: HashMap<Reference, PendingSpawn>,
+    pub(crate) dictionary: Vec<(Term, Term)>,
+    pub(crate) initial_call: Option<(Atom, Atom, u8)>,
+}
+
+impl Process {
+    pub(crate) fn new(pid: Pid, group_leader: Pid, limits: MailboxLimits) -> Arc<Self> {
+        Arc::new(Self {
+            pid,
+            messages: AtomicUsize::new(0),
+            wire_bytes: AtomicUsize::new(0),
+            exit_requested: AtomicBool::new(false),
+            limits,
+            state: Mutex::new(State {
+                inbox: Vec::new(),
+                receiver: None,
+                task: None,
+                phase: Phase::Alive,
+                trap_exit: false,
+                group_leader,
+                relations: None,
+            }),
+        })
+    }
+
+    pub(crate) fn pid(&self) -> &Pid {
+        &self.pid
+    }
+
+    /// The state. A panic while it is held leaves it usable: each change is complete in itself.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn message_count(&self) -> usize {
+        self.messages.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn exit_requested(&self) -> bool {
+        self.exit_requested.load(Ordering::Acquire)
+    }
+
+    /// Puts a message in the mailbox. `false`: the process is ending or dead.
+    pub(crate) fn deliver(&self, message: Message) -> bool {
+        let mut state = self.lock();
+        self.deliver_locked(&mut state, message)
+    }
+
+    /// As [`Process::deliver`], by a caller that holds the lock.
+    pub(crate) fn deliver_locked(&self, state: &mut State, message: Message) -> bool {
+        if !matches!(state.phase, Phase::Alive) {
+            return false;
+        }
+        let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
+        let added = message.wire_bytes();
+        let bytes = self.wire_bytes.fetch_add(added, Ordering::Relaxed) + added;
+        if messages > self.limits.messages_max as usize || bytes > self.limits.bytes_max {
+            tracing::error!(
+                pid = %self.pid, messages, bytes,
+                "mailbox ran over, the process is killed",
+            );
+            self.request_exit(state, ExitReason::Killed);
+            return false;
+        }
+        state.inbox.push(message);
+        if let Some(waker) = state.receiver.take() {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Ends the process: the task drops what it runs as soon as it is polled.
+    pub(crate) fn request_exit(&self, state: &mut State, reason: ExitReason) {
+        if !matches!(state.phase, Phase::Alive) {
+            return;
+        }
+        state.phase = Phase::Exiting(reason);
+        self.exit_requested.store(true, Ordering::Release);
+        if let Some(waker) = state.task.take() {
+            waker.wake();
+        }
+    }
+
+    /// Books that `receive` took a message out.
+    pub(crate) fn taken(&self, message: &Message) {
+        self.messages.fetch_sub(1, Ordering::Relaxed);
+        if message.wire_bytes() > 0 {
+            self.wire_bytes.fetch_sub(message.wire_bytes(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn is_alive(&self) -> bool {
+        matches!(self.phase, Phase::Alive)
+    }
+
+    /// The relations, if it ever had one.
+    pub(crate) fn relations(&self) -> Option<&Relations> {
+        self.relations.as_deref()
+    }
+
+    pub(crate) fn relations_mut(&mut self) -> Option<&mut Relations> {
+        self.relations.as_deref_mut()
+    }
+
+    /// The relations, made now if there were none.
+    pub(crate) fn relate(&mut self) -> &mut Relations {
+        self.relations.get_or_insert_default()
+    }
+
+    pub(crate) fn take_relations(&mut self) -> Option<Box<Relations>> {
+        self.relations.take()
+    }
+}

@@ -1,0 +1,224 @@
+//! Starting processes on this node.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use erlang_term::{Atom, Pid, Reference, Term};
+
+use crate::ExitReason;
+use crate::error::SpawnError;
+use crate::limits::{MAILBOX_BYTES_MAX, MAILBOX_MESSAGES_MAX};
+use crate::monitor::MonitorTarget;
+use crate::node::Node;
+use crate::process::{Context, MailboxLimits, Process, ProcessTask};
+
+/// Module, function and arguments: what a peer asks to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mfa {
+    /// The module.
+    pub module: Atom,
+    /// The function.
+    pub function: Atom,
+    /// The arguments; their number is the arity.
+    pub args: Vec<Term>,
+}
+
+/// A future of a process function, as a [`Spawner`] returns it.
+pub type ProcessFuture = Pin<Box<dyn Future<Output = ExitReason> + Send>>;
+
+/// What runs when a peer asks for a process by module, function and arguments.
+///
+/// Set once with [`Node::set_spawner`]. For a function that doesn't exist the process ends with
+/// `{undef, [{M, F, Args, []}]}`, as it would on a BEAM; the spawn itself still succeeds.
+pub trait Spawner: Send + Sync {
+    /// The function of a new process. Called before the process runs; the work belongs into the
+    /// future.
+    fn spawn(&self, context: Context, mfa: Mfa) -> ProcessFuture;
+}
+
+/// How a process is started.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SpawnOptions {
+    /// Link it to the process that starts it.
+    pub link: bool,
+    /// Let the process that starts it monitor it.
+    pub monitor: bool,
+    /// Register it before it runs.
+    pub name: Option<Atom>,
+    /// Its group leader; else that of the process that starts it, else the node itself.
+    pub group_leader: Option<Pid>,
+    /// Whether it begins with exits trapped.
+    pub trap_exit: bool,
+    /// Messages its mailbox may hold. When one more comes the process is killed (links and monitors
+    /// see `killed`), as a BEAM does at `max_heap_size`: the connection goes on being read, other
+    /// processes don't suffer, and memory stays bounded.
+    pub mailbox_messages_max: u32,
+    /// The same for the bytes that messages from the network had on the wire.
+    pub mailbox_bytes_max: usize,
+}
+
+impl Default for SpawnOptions {
+    fn default() -> Self {
+        Self {
+            link: false,
+            monitor: false,
+            name: None,
+            group_leader: None,
+            trap_exit: false,
+            mailbox_messages_max: u32::try_from(MAILBOX_MESSAGES_MAX).unwrap_or(u32::MAX),
+            mailbox_bytes_max: MAILBOX_BYTES_MAX,
+        }
+    }
+}
+
+impl SpawnOptions {
+    /// No link, no monitor, no name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With a link to the process that starts it.
+    #[must_use]
+    pub fn link(mut self) -> Self {
+        self.link = true;
+        self
+    }
+
+    /// With a monitor by the process that starts it.
+    #[must_use]
+    pub fn monitor(mut self) -> Self {
+        self.monitor = true;
+        self
+    }
+
+    /// Under a name.
+    #[must_use]
+    pub fn name(mut self, name: Atom) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// With this group leader.
+    #[must_use]
+    pub fn group_leader(mut self, leader: Pid) -> Self {
+        self.group_leader = Some(leader);
+        self
+    }
+
+    /// With exits trapped from the start.
+    #[must_use]
+    pub fn trap_exit(mut self) -> Self {
+        self.trap_exit = true;
+        self
+    }
+}
+
+/// A process that was started, and the monitor if one was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Spawned {
+    /// The process.
+    pub pid: Pid,
+    /// The monitor, if the options asked for one.
+    pub monitor: Option<Reference>,
+}
+
+impl Node {
+    /// Starts a process that no process asked for, so there is nobody to link or monitor it:
+    /// those two options have no effect here.
+    ///
+    /// # Errors
+    /// When the name is taken, there are too many processes, or the node stops.
+    pub fn spawn<F, Fut, R>(&self, options: SpawnOptions, run: F) -> Result<Pid, SpawnError>
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: Into<ExitReason>,
+    {
+        self.spawn_by(None, options, run).map(|spawned| spawned.pid)
+    }
+
+    pub(crate) fn spawn_by<F, Fut, R>(
+        &self,
+        parent: Option<&Arc<Process>>,
+        options: SpawnOptions,
+        run: F,
+    ) -> Result<Spawned, SpawnError>
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: Into<ExitReason>,
+    {
+        let process = self.new_process(parent, &options)?;
+        let spawned = self.introduce(parent, &process, &options)?;
+        let context = Context::new(self.clone(), Arc::clone(&process));
+        self.start_process(process, Box::pin(async move { run(context).await.into() }));
+        Ok(spawned)
+    }
+
+    /// A process with its options applied, in no table yet.
+    pub(crate) fn new_process(
+        &self,
+        parent: Option<&Arc<Process>>,
+        options: &SpawnOptions,
+    ) -> Result<Arc<Process>, SpawnError> {
+        if self.is_stopping() {
+            return Err(SpawnError::Stopping);
+        }
+        let leader = match (&options.group_leader, parent) {
+            (Some(leader), _) => leader.clone(),
+            (None, Some(parent)) => parent.lock().group_leader.clone(),
+            (None, None) => self.group_leader(),
+        };
+        let limits = MailboxLimits {
+            messages_max: options.mailbox_messages_max,
+            bytes_max: options.mailbox_bytes_max,
+        };
+        let process = Process::new(self.table().new_pid(), leader, limits);
+        process.lock().trap_exit = options.trap_exit;
+        Ok(process)
+    }
+
+    /// Enters the process into the tables and relates it to its parent.
+    fn introduce(
+        &self,
+        parent: Option<&Arc<Process>>,
+        process: &Arc<Process>,
+        options: &SpawnOptions,
+    ) -> Result<Spawned, SpawnError> {
+        self.enter(process)?;
+        if let Some(name) = &options.name
+            && let Err(error) = self.registry().insert(name, process)
+        {
+            self.table().remove(process.pid());
+            return Err(SpawnError::Register(error));
+        }
+        let mut spawned = Spawned { pid: process.pid().clone(), monitor: None };
+        if let Some(parent) = parent {
+            if options.link {
+                self.link_local(parent, process.pid());
+            }
+            if options.monitor {
+                let reference = self.references().of_process(parent.pid());
+                let target = MonitorTarget::Pid(process.pid().clone());
+                self.monitor_local(parent, &reference, target);
+                spawned.monitor = Some(reference);
+            }
+        }
+        Ok(spawned)
+    }
+
+    pub(crate) fn enter(&self, process: &Arc<Process>) -> Result<(), SpawnError> {
+        let max = self.config().processes_max;
+        if self.table().insert(Arc::clone(process), max) {
+            Ok(())
+        } else {
+            Err(SpawnError::SystemLimit { max })
+        }
+    }
+
+    pub(crate) fn start_process(&self, process: Arc<Process>, body: ProcessFuture) {
+        self.runtime().spawn(ProcessTask::new(self.clone(), process, body));
+    }
+}
