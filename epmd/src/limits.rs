@@ -43,8 +43,12 @@ pub const PORT_ANSWER_BYTES_MAX: usize = 14 + NAME_BYTES_MAX + EXTRA_BYTES_MAX;
 /// A connection without a registration is cut after this time without a byte (`-packet_timeout`).
 pub const PACKET_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
+/// The original counts whole seconds and looks once a second, so a client that is silent for just
+/// the packet timeout is never cut. The same patience here.
+pub const PACKET_TIMEOUT_GRACE: Duration = Duration::from_secs(1);
+
 /// A client that trickles bytes is cut after this many packet timeouts in all.
-pub const PACKET_TIMEOUTS_TOTAL_MAX: u32 = 2;
+pub const PACKET_TIMEOUTS_TOTAL_MAX: u32 = 4;
 
 /// How long a client waits for the connection and for each whole answer.
 pub const CLIENT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);

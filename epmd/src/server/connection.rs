@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::shared::{Seat, Shared};
 use crate::answer::{Answer, Asker};
 use crate::codec::{Request, RequestReader};
-use crate::limits::{ACCEPT_PAUSE, PACKET_TIMEOUTS_TOTAL_MAX};
+use crate::limits::{ACCEPT_PAUSE, PACKET_TIMEOUT_GRACE, PACKET_TIMEOUTS_TOTAL_MAX};
 use crate::registry::Holder;
 
 /// Accepts until cancelled.
@@ -76,7 +76,7 @@ impl Connection {
 
     /// Reads one request and has it answered. `None`: close without an answer.
     async fn read_request(&mut self) -> io::Result<Option<Answer>> {
-        let idle = self.shared.config.packet_timeout;
+        let idle = self.patience();
         let deadline = Instant::now() + idle * PACKET_TIMEOUTS_TOTAL_MAX;
         let mut reader = RequestReader::default();
         loop {
@@ -129,8 +129,7 @@ impl Connection {
             Answer::Linger { bytes } => {
                 self.send(&bytes, 1).await?;
                 // The original keeps it for ever; here it has the time of a pending one.
-                let patience = self.shared.config.packet_timeout;
-                let _ = timeout(patience, self.wait_for_end()).await;
+                let _ = timeout(self.patience(), self.wait_for_end()).await;
                 Ok(())
             }
         }
@@ -141,7 +140,7 @@ impl Connection {
         if !config.delay_write.is_zero() {
             sleep(config.delay_write * writes).await;
         }
-        let patience: Duration = config.packet_timeout * PACKET_TIMEOUTS_TOTAL_MAX;
+        let patience = self.patience() * PACKET_TIMEOUTS_TOTAL_MAX;
         match timeout(patience, self.stream.write_all(bytes)).await {
             Ok(sent) => sent,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
@@ -155,6 +154,11 @@ impl Connection {
             Ok(_) => tracing::info!(peer = %self.peer, "got more than expected on ALIVE socket"),
             Err(error) => tracing::info!(peer = %self.peer, %error, "error on ALIVE socket"),
         }
+    }
+
+    /// How long a client without a registration may be silent.
+    fn patience(&self) -> Duration {
+        self.shared.config.packet_timeout + PACKET_TIMEOUT_GRACE
     }
 
     fn asker(&self) -> io::Result<Asker> {
