@@ -108,7 +108,7 @@ impl Connection {
     /// Takes bytes that were read. Poll events until there are none before handing in more: frames
     /// that lie whole in `bytes` are then never copied.
     pub fn handle_input(&mut self, now: Now, bytes: Bytes) {
-        if !bytes.is_empty() {
+        if !bytes.is_empty() && self.failed.is_none() {
             self.ticker.received(now);
             self.inbox.push(bytes);
         }

@@ -5,5 +5,8 @@ mod control;
 mod frames;
 mod handshake;
 mod handshake_pair;
+mod hostile;
+mod operations;
+mod otp;
 mod pair;
 mod sample;
