@@ -85,10 +85,10 @@ impl Beam {
     fn start(port: u16) -> Option<Self> {
         let port = port.to_string();
         let child = Command::new("erl")
-            .args(["-noinput", "-name", NAME, "-setcookie", "c", "-start_epmd", "false"])
+            .args(["-noshell", "-name", NAME, "-setcookie", "c", "-start_epmd", "false"])
             .args(["-erl_epmd_port", &port, "-kernel", "inet_dist_use_interface", "{127,0,0,1}"])
             .args(["-eval", SCRIPT])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn();
         child.ok().map(Self)
@@ -132,13 +132,13 @@ impl Driver {
         let mut machine = Initiator::new(config, peer, cookie, 4711, start.elapsed());
         let mut buffer = [0; 4096];
         let outcome = loop {
-            socket.write_all(&machine.take_output()).expect("written");
             if let Some(event) = machine.poll_event(start.elapsed()).expect("welcome") {
                 match event {
                     InitiatorEvent::Done(outcome) => break *outcome,
                     other => panic!("{other:?}"),
                 }
             }
+            socket.write_all(&machine.take_output()).expect("written");
             let read = socket.read(&mut buffer).expect("read");
             assert!(read > 0, "the BEAM closed");
             machine.handle_input(&buffer[..read]).expect("bounded");
@@ -217,7 +217,7 @@ fn a_beam_understands_us_and_we_understand_it() {
     driver.send_named(&me, "sum", Term::tuple([Term::from(me.clone()), Term::from(atom("sum"))]));
     driver.flush();
     let (_, Some(sums)) = driver.receive() else { panic!("no answer") };
-    let sums: Vec<Term> = sums.list_iter().expect("a list").cloned().collect();
+    let sums: Vec<Term> = sums.list_iter().expect("a list").collect();
     assert_eq!(sums.len(), expected);
     let mut last = std::collections::HashMap::new();
     for entry in &sums {
