@@ -4,3 +4,4 @@ mod command;
 mod config;
 mod cookie;
 mod documents;
+mod tidy;
