@@ -50,4 +50,5 @@ pub use identifier::{Pid, Port, Reference};
 pub use list::{List, ListIter};
 pub use map::Map;
 pub use term::{LocalTerm, Term};
+pub use text::{Elixir, ParseError, parse_elixir, parse_erlang};
 pub use tuple::Tuple;
