@@ -40,17 +40,19 @@ impl fmt::Debug for Elixir<'_> {
 }
 
 const OPERATORS: &[&str] = &[
-    "!", "!=", "!==", "%", "%{}", "&", "&&", "&&&", "*", "**", "+", "++", "+++", "-", "--", "---", "->",
-    ".", "..", "..//", "...", "/", "//", "::", "<", "<-", "<<<", "<<>>", "<<~", "<=", "<>", "<|>", "<~",
-    "<~>", "=", "==", "===", "=~", "=>", ">", ">=", ">>>", "@", "\\\\", "^", "^^^", "{}", "|", "|>", "||",
-    "|||", "~>", "~>>", "~~~",
+    "!", "!=", "!==", "%", "%{}", "&", "&&", "&&&", "*", "**", "+", "++", "+++", "-", "--", "---",
+    "->", ".", "..", "..//", "...", "/", "//", "::", "<", "<-", "<<<", "<<>>", "<<~", "<=", "<>",
+    "<|>", "<~", "<~>", "=", "==", "===", "=~", "=>", ">", ">=", ">>>", "@", "\\\\", "^", "^^^",
+    "{}", "|", "|>", "||", "|||", "~>", "~>>", "~~~",
 ];
 
 /// Whether the text is an identifier: starts with a letter or `_`, may end in `?` or `!`.
 fn is_identifier(text: &str) -> bool {
     let body = text.strip_suffix(['?', '!']).unwrap_or(text);
     body.starts_with(|first: char| first.is_alphabetic() || first == '_')
-        && body.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '@'))
+        && body
+            .chars()
+            .all(|character| character.is_alphanumeric() || matches!(character, '_' | '@'))
 }
 
 /// The alias of a module's atom: `HAR.Foo` for `Elixir.HAR.Foo`.
@@ -178,7 +180,11 @@ fn write_fun(out: &mut Formatter<'_>, fun: &Fun) -> fmt::Result {
             write!(out, "/{}", export.arity())
         }
         Fun::Closure(closure) => {
-            write!(out, "#Function<{}.{}/{} in ", closure.old_index, closure.old_uniq, closure.arity)?;
+            write!(
+                out,
+                "#Function<{}.{}/{} in ",
+                closure.old_index, closure.old_uniq, closure.arity
+            )?;
             write_atom(out, closure.module.as_str())?;
             out.write_char('>')
         }
@@ -208,7 +214,9 @@ fn write_numbers(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
 /// The pair, if it is one of a keyword list: the key is an atom that is no module's name.
 fn keyword(element: &Term) -> Option<(&str, &Term)> {
     match element.as_tuple()? {
-        [key, value] => Some((key.as_atom()?.as_str(), value)).filter(|(key, _)| alias(key).is_none()),
+        [key, value] => {
+            Some((key.as_atom()?.as_str(), value)).filter(|(key, _)| alias(key).is_none())
+        }
         _ => None,
     }
 }
@@ -221,7 +229,9 @@ fn write_list(out: &mut Formatter<'_>, list: &List) -> fmt::Result {
     out.write_char('[')?;
     match list.parts() {
         Parts::Bytes(bytes) => write_numbers(out, bytes)?,
-        Parts::Terms(elements, Term::Nil) if elements.iter().all(|pair| keyword(pair).is_some()) => {
+        Parts::Terms(elements, Term::Nil)
+            if elements.iter().all(|pair| keyword(pair).is_some()) =>
+        {
             for (at, (key, value)) in elements.iter().filter_map(keyword).enumerate() {
                 if at > 0 {
                     out.write_str(", ")?;

@@ -22,34 +22,12 @@ use crate::term::Term;
 /// ```
 pub fn parse_elixir(text: &str) -> Result<Term, ParseError> {
     let mut scanner = Scanner::new(text, '#');
-    refuse_printed(&scanner)?;
     let term = term(&mut scanner)?;
     scanner.end()?;
     Ok(term)
 }
 
-/// `#PID<...>` and its like would pass as comments.
-fn refuse_printed(scanner: &Scanner<'_>) -> Parsed<()> {
-    const PRINTED: [&str; 5] = ["#PID<", "#Reference<", "#Port<", "#Function<", "#Local<"];
-    let mut after = scanner.rest();
-    // Only where a term may begin: a text may well contain these.
-    while let Some(first) = after.chars().next() {
-        if !(first.is_whitespace() || matches!(first, '{' | '[' | ',')) {
-            break;
-        }
-        after = &after[first.len_utf8()..];
-    }
-    match PRINTED.iter().find(|printed| after.starts_with(**printed)) {
-        Some(printed) => {
-            let at = scanner.rest().len() - after.len();
-            scanner.fail_at(scanner.at() + at, format!("what prints as {printed}...> has no source form"))
-        }
-        None => Ok(()),
-    }
-}
-
 fn term(scanner: &mut Scanner<'_>) -> Parsed<Term> {
-    refuse_printed(scanner)?;
     scanner.skip();
     scanner.enter()?;
     let term = inner(scanner)?;
@@ -68,6 +46,7 @@ fn inner(scanner: &mut Scanner<'_>) -> Parsed<Term> {
             let (elements, tail) = items(scanner, "]")?;
             Ok(Term::improper_list(elements, tail))
         }
+        Some('#') => scanner.fail("what prints as #Name<...> has no source form"),
         Some('%') => map(scanner),
         Some('"') => {
             scanner.next();
@@ -153,7 +132,7 @@ fn key(scanner: &mut Scanner<'_>) -> Parsed<Option<Atom>> {
         return Ok(None);
     }
     scanner.take(&rest[..=name]);
-    intern(scanner, start, rest[..name].as_bytes()).map(Some)
+    intern(scanner, start, &rest[..name]).map(Some)
 }
 
 /// Bytes of the identifier that the text begins with, with its `?` or `!`.
@@ -209,7 +188,9 @@ fn module(scanner: &mut Scanner<'_>) -> Parsed<Atom> {
             .unwrap_or(rest.len() - len);
         len += part;
         let mut after = rest[len..].chars();
-        if after.next() != Some('.') || !after.next().is_some_and(|first| first.is_ascii_uppercase()) {
+        if after.next() != Some('.')
+            || !after.next().is_some_and(|first| first.is_ascii_uppercase())
+        {
             break;
         }
         len += 1;
@@ -238,7 +219,9 @@ fn word(scanner: &mut Scanner<'_>) -> Parsed<Term> {
             scanner.take(text);
             Ok(Term::Atom(intern(scanner, start, text)?))
         }
-        _ => scanner.fail(format!("`{text}` has no value here; write `:{text}` if an atom is meant")),
+        _ => {
+            scanner.fail(format!("`{text}` has no value here; write `:{text}` if an atom is meant"))
+        }
     }
 }
 
@@ -260,7 +243,8 @@ fn atom(scanner: &mut Scanner<'_>) -> Parsed<Term> {
         len = rest.find(|character| !operator(character)).unwrap_or(rest.len());
     }
     if len == 0 {
-        len = ["{}", "%{}"].iter().find(|sign| rest.starts_with(**sign)).map_or(0, |sign| sign.len());
+        len =
+            ["{}", "%{}"].iter().find(|sign| rest.starts_with(**sign)).map_or(0, |sign| sign.len());
     }
     if len == 0 {
         return scanner.expected("the name of an atom");
@@ -274,7 +258,9 @@ fn capture(scanner: &mut Scanner<'_>) -> Parsed<Term> {
     scanner.next();
     let start = scanner.at();
     let rest = scanner.rest();
-    let end = rest.find(|character: char| character.is_whitespace() || matches!(character, ',' | ']' | '}' | ')' | '>'));
+    let end = rest.find(|character: char| {
+        character.is_whitespace() || matches!(character, ',' | ']' | '}' | ')' | '>')
+    });
     let text = &rest[..end.unwrap_or(rest.len())];
     let parts = text.rsplit_once('/').and_then(|(path, arity)| {
         let (module, function) = path.rsplit_once('.')?;
@@ -443,7 +429,9 @@ mod tests {
         for (text, term) in cases {
             assert_eq!(parse_elixir(text), Ok(term), "{text}");
         }
-        for text in ["&HAR.run/2", "&:lists.map/2", "<<5::size(3)>>", "%HAR.Op{a: 1}", "[{HAR.A, 1}]"] {
+        for text in
+            ["&HAR.run/2", "&:lists.map/2", "<<5::size(3)>>", "%HAR.Op{a: 1}", "[{HAR.A, 1}]"]
+        {
             assert_eq!(parse_elixir(text).unwrap().to_elixir().to_string(), text);
         }
     }

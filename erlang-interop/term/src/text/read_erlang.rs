@@ -90,7 +90,10 @@ fn map(scanner: &mut Scanner<'_>) -> Parsed<Term> {
     let start = scanner.at();
     scanner.next();
     if !scanner.token("{") {
-        return scanner.fail_at(start, "only maps begin with `#`: what prints as #Name<...> has no source form");
+        return scanner.fail_at(
+            start,
+            "only maps begin with `#`: what prints as #Name<...> has no source form",
+        );
     }
     let mut pairs = Vec::new();
     scanner.sequence("}", false, |scanner| {
@@ -106,7 +109,8 @@ fn map(scanner: &mut Scanner<'_>) -> Parsed<Term> {
 
 fn word(scanner: &mut Scanner<'_>) -> Parsed<Term> {
     let start = scanner.at();
-    let text = scanner.take_while(|character| character.is_alphanumeric() || matches!(character, '_' | '@'));
+    let text = scanner
+        .take_while(|character| character.is_alphanumeric() || matches!(character, '_' | '@'));
     if text == "fun" {
         return fun(scanner);
     }
@@ -131,8 +135,13 @@ fn atom(scanner: &mut Scanner<'_>) -> Parsed<Atom> {
         let text = quoted(scanner, '\'')?;
         return intern(scanner, start, &text);
     }
-    let text = scanner.take_while(|character| character.is_alphanumeric() || matches!(character, '_' | '@'));
-    if is_plain_atom(text) { intern(scanner, start, text) } else { scanner.fail_at(start, "expected an atom") }
+    let text = scanner
+        .take_while(|character| character.is_alphanumeric() || matches!(character, '_' | '@'));
+    if is_plain_atom(text) {
+        intern(scanner, start, text)
+    } else {
+        scanner.fail_at(start, "expected an atom")
+    }
 }
 
 /// `fun M:F/A`, after `fun`.
@@ -251,7 +260,11 @@ fn segment(scanner: &mut Scanner<'_>, bits: &mut Bits) -> Parsed<()> {
             bits.push_bytes(text.as_bytes());
             return Ok(());
         }
-        return match text.chars().map(|character| u8::try_from(character).ok()).collect::<Option<Vec<_>>>() {
+        return match text
+            .chars()
+            .map(|character| u8::try_from(character).ok())
+            .collect::<Option<Vec<_>>>()
+        {
             Some(latin1) => {
                 bits.push_bytes(&latin1);
                 Ok(())
@@ -299,7 +312,10 @@ mod tests {
         }
         assert_eq!(read("fun lists:map/2").to_string(), "fun lists:map/2");
         assert_eq!(read("<<5:3>>").to_string(), "<<5:3>>");
-        assert_eq!(read("123456789012345678901234567890").to_string(), "123456789012345678901234567890");
+        assert_eq!(
+            read("123456789012345678901234567890").to_string(),
+            "123456789012345678901234567890"
+        );
     }
 
     #[test]

@@ -92,11 +92,17 @@ impl<'a> Scanner<'a> {
     pub(super) fn skip(&mut self) {
         loop {
             self.take_while(char::is_whitespace);
-            if self.peek() != Some(self.comment) {
+            if self.peek() != Some(self.comment) || self.at_printed() {
                 return;
             }
             self.take_while(|character| character != '\n');
         }
+    }
+
+    /// Whether something printed comes, such as `#PID<...>`, which would pass as a comment of Elixir.
+    fn at_printed(&self) -> bool {
+        const PRINTED: [&str; 5] = ["#PID<", "#Reference<", "#Port<", "#Function<", "#Local<"];
+        PRINTED.iter().any(|printed| self.rest().starts_with(printed))
     }
 
     /// Skips spaces, then takes the token if it comes next.
@@ -152,7 +158,11 @@ impl<'a> Scanner<'a> {
     pub(super) fn digits(&mut self, base: u32) -> Parsed<String> {
         let start = self.at;
         let digits = self.take_while(|character| character.is_digit(base) || character == '_');
-        if digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__") {
+        if digits.is_empty()
+            || digits.starts_with('_')
+            || digits.ends_with('_')
+            || digits.contains("__")
+        {
             return self.fail_at(start, format!("expected digits of base {base}"));
         }
         let digits = digits.replace('_', "");
@@ -186,7 +196,9 @@ impl<'a> Scanner<'a> {
             text = format!("{text}e{sign}{}", self.digits(10)?);
         }
         match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(Some(Term::Float(if negative { -value } else { value }))),
+            Ok(value) if value.is_finite() => {
+                Ok(Some(Term::Float(if negative { -value } else { value })))
+            }
             _ => self.fail_at(start, "the float is out of range"),
         }
     }
