@@ -30,11 +30,15 @@ mod map;
 mod order;
 mod phash;
 mod phash2;
+#[cfg(feature = "serde")]
+mod serde;
 mod tag;
 mod term;
 mod text;
 mod tuple;
 
+#[cfg(feature = "serde")]
+pub use self::serde::{SerdeError, from_term, to_term};
 pub use atom::{Atom, AtomTooLong};
 pub use big_integer::BigInteger;
 pub use binary::{Binary, BitString};

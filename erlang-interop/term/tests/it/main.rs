@@ -1,3 +1,4 @@
 //! Integration tests of `erlang-term`, one binary.
 
+mod serde;
 mod vectors;
