@@ -3,5 +3,7 @@
 //! See `ARCHITECTURE.md` for the picture and for where to add things.
 
 pub mod cli;
+mod cluster;
 pub mod config;
+pub mod node;
 pub mod telemetry;
