@@ -57,7 +57,7 @@ fn inner(scanner: &mut Scanner<'_>) -> Parsed<Term> {
             charlist(scanner, '\'')
         }
         Some('~') => sigil(scanner),
-        Some(':') => atom(scanner),
+        Some(':') => Ok(Term::Atom(atom(scanner)?)),
         Some('&') => capture(scanner),
         Some('<') if scanner.take("<<") => {
             let mut bits = Bits::default();
@@ -74,8 +74,14 @@ fn inner(scanner: &mut Scanner<'_>) -> Parsed<Term> {
             }
         }
         Some('-' | '+' | '0'..='9') => number(scanner),
-        Some(first) if first.is_ascii_uppercase() => Ok(Term::Atom(module(scanner)?)),
-        Some(first) if first.is_alphabetic() || first == '_' => word(scanner),
+        Some(first) if first.is_ascii_uppercase() => {
+            let module = module(scanner)?;
+            if scanner.rest().starts_with(['.', '(']) {
+                return scanner.fail("a call has no value here");
+            }
+            Ok(Term::Atom(module))
+        }
+        Some(first) if first.is_alphabetic() || first == '_' => Ok(Term::Atom(word(scanner)?)),
         _ => scanner.expected("a term"),
     }
 }
@@ -196,9 +202,6 @@ fn module(scanner: &mut Scanner<'_>) -> Parsed<Atom> {
         len += 1;
     }
     scanner.take(&rest[..len]);
-    if scanner.rest().starts_with('.') || scanner.rest().starts_with('(') {
-        return scanner.fail("a call has no value here");
-    }
     let name = rest[..len].strip_prefix("Elixir.").unwrap_or(&rest[..len]);
     if name == "Elixir" {
         return intern(scanner, start, name);
@@ -210,14 +213,14 @@ fn module(scanner: &mut Scanner<'_>) -> Parsed<Atom> {
     }
 }
 
-fn word(scanner: &mut Scanner<'_>) -> Parsed<Term> {
+fn word(scanner: &mut Scanner<'_>) -> Parsed<Atom> {
     let start = scanner.at();
     let rest = scanner.rest();
     let text = &rest[..identifier_len(rest)];
     match text {
         "nil" | "true" | "false" => {
             scanner.take(text);
-            Ok(Term::Atom(intern(scanner, start, text)?))
+            intern(scanner, start, text)
         }
         _ => {
             scanner.fail(format!("`{text}` has no value here; write `:{text}` if an atom is meant"))
@@ -226,58 +229,63 @@ fn word(scanner: &mut Scanner<'_>) -> Parsed<Term> {
 }
 
 /// `:name`, `:"name"` or `:+`.
-fn atom(scanner: &mut Scanner<'_>) -> Parsed<Term> {
-    let start = scanner.at();
+fn atom(scanner: &mut Scanner<'_>) -> Parsed<Atom> {
     scanner.next();
+    name(scanner, true)
+}
+
+/// The name of an atom or function: quoted, an identifier or an operator. In a capture the operators do
+/// not reach over the `/` before the arity.
+fn name(scanner: &mut Scanner<'_>, slash: bool) -> Parsed<Atom> {
+    let start = scanner.at();
     for quote in ['"', '\''] {
         if scanner.peek() == Some(quote) {
             scanner.next();
             let text = quoted(scanner, quote)?;
-            return Ok(Term::Atom(intern(scanner, start, &text)?));
+            return intern(scanner, start, &text);
         }
     }
     let rest = scanner.rest();
     let mut len = identifier_len(rest);
     if len == 0 {
-        let operator = |character: char| "!=%&*+-.<>/@\\^|~:".contains(character);
-        len = rest.find(|character| !operator(character)).unwrap_or(rest.len());
+        let operator = |character: char| "!=%&*+-<>@\\^|~:".contains(character);
+        let more = |character: char| operator(character) || slash && matches!(character, '.' | '/');
+        len = rest.find(|character| !more(character)).unwrap_or(rest.len());
     }
-    if len == 0 {
-        len =
-            ["{}", "%{}"].iter().find(|sign| rest.starts_with(**sign)).map_or(0, |sign| sign.len());
-    }
+    let whole = ["%{}", "{}", "/", "<<>>", "."].iter().find(|sign| rest.starts_with(**sign));
+    len = len.max(whole.map_or(0, |sign| sign.len()));
     if len == 0 {
         return scanner.expected("the name of an atom");
     }
     scanner.take(&rest[..len]);
-    Ok(Term::Atom(intern(scanner, start, &rest[..len])?))
+    intern(scanner, start, &rest[..len])
 }
 
 /// `&Module.function/arity`.
 fn capture(scanner: &mut Scanner<'_>) -> Parsed<Term> {
     scanner.next();
-    let start = scanner.at();
-    let rest = scanner.rest();
-    let end = rest.find(|character: char| {
-        character.is_whitespace() || matches!(character, ',' | ']' | '}' | ')' | '>')
-    });
-    let text = &rest[..end.unwrap_or(rest.len())];
-    let parts = text.rsplit_once('/').and_then(|(path, arity)| {
-        let (module, function) = path.rsplit_once('.')?;
-        Some((module, function.trim_matches('"'), arity.parse::<u8>().ok()?))
-    });
-    let Some((module, function, arity)) = parts else {
-        return scanner.fail("expected `Module.function/arity`");
-    };
-    scanner.take(text);
-    let module = match module.strip_prefix(':') {
-        Some(name) => intern(scanner, start, name.trim_matches('"'))?,
-        None if alias(&format!("Elixir.{module}")).is_some() => {
-            intern(scanner, start, &format!("Elixir.{module}"))?
+    let module = match scanner.peek() {
+        Some(':') => {
+            scanner.next();
+            name(scanner, false)?
         }
-        None => return scanner.fail_at(start, "expected a module name"),
+        Some(first) if first.is_ascii_uppercase() => module(scanner)?,
+        // `nil`, `true` and `false` are modules' names as good as others.
+        Some(first) if first.is_ascii_lowercase() => word(scanner)?,
+        _ => return scanner.expected("`Module.function/arity`"),
     };
-    Ok(Term::Fun(Fun::export(module, intern(scanner, start, function)?, arity)))
+    if !scanner.take(".") {
+        return scanner.expected("`.` and a function");
+    }
+    let function = name(scanner, false)?;
+    if !scanner.take("/") {
+        return scanner.expected("`/` and an arity");
+    }
+    let start = scanner.at();
+    match scanner.digits(10)?.parse() {
+        Ok(arity) => Ok(Term::Fun(Fun::export(module, function, arity))),
+        Err(_) => scanner.fail_at(start, "an arity is at most 255"),
+    }
 }
 
 fn number(scanner: &mut Scanner<'_>) -> Parsed<Term> {
