@@ -1,9 +1,3 @@
 //! Integration tests of `erlang-term`, one binary.
 
-mod beam;
-mod hostile;
-mod properties;
-#[cfg(feature = "serde")]
-mod serde;
-mod strategy;
 mod vectors;

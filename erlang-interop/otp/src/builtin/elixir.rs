@@ -1,0 +1,115 @@
+//! The few functions of Elixir's standard library that are called on a remote node to try it out.
+
+use erlang_term::{Term, atom};
+
+use super::{list, one, or_badarg, two};
+use crate::functions::{FunctionsBuilder, Outcome};
+use crate::limits::BUILT_ELEMENTS_MAX;
+use crate::reason::Exception;
+
+fn text(term: &Term) -> Result<&str, Exception> {
+    term.as_str().ok_or_else(Exception::function_clause)
+}
+
+/// The elements of a list, or the pairs of a map: what `Enum` takes.
+fn enumerable(term: &Term) -> Result<Vec<Term>, Exception> {
+    match term {
+        Term::Map(map) => Ok(map.iter().map(|(key, value)| Term::from((key, value))).collect()),
+        _ => list(term).map_err(|_| {
+            Exception::error(Term::map([
+                (atom!("__exception__"), Term::from(true)),
+                (atom!("__struct__"), Term::from(atom!("Elixir.Protocol.UndefinedError"))),
+                (atom!("description"), Term::from("")),
+                (atom!("protocol"), Term::from(atom!("Elixir.Enumerable"))),
+                (atom!("value"), term.clone()),
+            ]))
+        }),
+    }
+}
+
+fn to_string(term: &Term) -> Outcome {
+    match term {
+        Term::Binary(_) => Ok(term.clone()),
+        Term::Atom(atom) if *atom == "nil" => Ok(Term::from("")),
+        Term::Atom(atom) => Ok(Term::from(atom.as_str())),
+        Term::Integer(_) | Term::BigInteger(_) | Term::Float(_) => Ok(Term::from(term.to_string())),
+        Term::Nil | Term::List(_) => or_badarg(term.to_text()),
+        _ => Err(Exception::error(Term::map([
+            (atom!("__exception__"), Term::from(true)),
+            (atom!("__struct__"), Term::from(atom!("Elixir.Protocol.UndefinedError"))),
+            (atom!("description"), Term::from("")),
+            (atom!("protocol"), Term::from(atom!("Elixir.String.Chars"))),
+            (atom!("value"), term.clone()),
+        ]))),
+    }
+}
+
+fn duplicate(arguments: &[Term]) -> Outcome {
+    let (text_of, times) = two(arguments)?;
+    let text = text(text_of)?;
+    let times = times.as_integer().ok_or_else(Exception::function_clause)?;
+    let times = usize::try_from(times).map_err(|_| Exception::function_clause())?;
+    if text.len().saturating_mul(times) > BUILT_ELEMENTS_MAX as usize {
+        return Err(Exception::system_limit());
+    }
+    Ok(Term::from(text.repeat(times)))
+}
+
+pub(super) fn register(builder: &mut FunctionsBuilder) {
+    builder
+        .pure("Elixir.String", "upcase", 1, |a| Ok(Term::from(text(one(a)?)?.to_uppercase())))
+        .pure("Elixir.String", "downcase", 1, |a| Ok(Term::from(text(one(a)?)?.to_lowercase())))
+        .pure("Elixir.String", "trim", 1, |a| Ok(Term::from(text(one(a)?)?.trim())))
+        .pure("Elixir.String", "duplicate", 2, duplicate)
+        .pure("Elixir.String", "to_atom", 1, |a| {
+            let atom = erlang_term::Atom::new(text(one(a)?)?);
+            atom.map(Term::from).map_err(|_| Exception::system_limit())
+        })
+        .pure("Elixir.String.Chars", "to_string", 1, |a| to_string(one(a)?))
+        .pure("Elixir.Kernel", "to_string", 1, |a| to_string(one(a)?))
+        .pure("Elixir.Enum", "count", 1, |a| {
+            or_badarg(i64::try_from(enumerable(one(a)?)?.len()).ok())
+        })
+        .pure("Elixir.Enum", "reverse", 1, |a| {
+            let mut elements = enumerable(one(a)?)?;
+            elements.reverse();
+            Ok(Term::list(elements))
+        })
+        .pure("Elixir.Enum", "sum", 1, |a| {
+            let mut total = num_bigint::BigInt::default();
+            for element in enumerable(one(a)?)? {
+                total += element.as_bigint().ok_or_else(Exception::badarith)?;
+            }
+            Ok(Term::from(total))
+        })
+        .pure("Elixir.Map", "get", 2, |a| {
+            let (map, key) = two(a)?;
+            let map = map.as_map().ok_or_else(|| Exception::error((atom!("badmap"), map)))?;
+            Ok(map.get(key).cloned().unwrap_or_else(|| Term::from(atom!("nil"))))
+        })
+        .pure("Elixir.Map", "keys", 1, |a| {
+            let map = one(a)?;
+            let map = map.as_map().ok_or_else(|| Exception::error((atom!("badmap"), map)))?;
+            Ok(Term::list(map.iter().map(|(key, _)| key)))
+        });
+}
+
+#[cfg(test)]
+mod tests {
+    use erlang_term::term;
+
+    use super::super::tests::eval;
+
+    #[test]
+    fn strings_and_enumerables() {
+        assert_eq!(eval("Elixir.String", "upcase", term!(["har"])), "<<\"HAR\">>");
+        assert_eq!(eval("Elixir.Enum", "sum", term!([[1, 2]])), "3");
+        assert_eq!(eval("Elixir.Enum", "count", term!([#{a => 1}])), "1");
+        assert_eq!(eval("Elixir.String", "upcase", term!([1])), "error:function_clause");
+        assert_eq!(eval("Elixir.Kernel", "to_string", term!([nil])), "<<>>");
+        assert_eq!(
+            eval("Elixir.String", "duplicate", term!(["x", 100000000])),
+            "error:system_limit"
+        );
+    }
+}

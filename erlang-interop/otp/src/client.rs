@@ -1,0 +1,106 @@
+//! What clients of servers have in common: a process for a call, many calls at once, sends that
+//! don't set up connections.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use erlang_node::{AliasMode, Context, DemonitorOptions, Node, SpawnOptions};
+use erlang_term::{Atom, Reference, Term, atom};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::gen_message::{From, call_message, cast_message};
+
+/// Runs an asynchronous function in a process of its own and gives what it returned. For code that
+/// is no process but needs one: to be answered, to monitor, to hold a lock.
+///
+/// # Errors
+/// Why there was no result, in words: the process could not be started, or it was ended.
+pub async fn in_process<T, F, Fut>(node: &Node, run: F) -> Result<T, String>
+where
+    T: Send + 'static,
+    F: FnOnce(Context) -> Fut + Send + 'static,
+    Fut: Future<Output = T> + Send + 'static,
+{
+    let (done, result) = oneshot::channel();
+    node.spawn(SpawnOptions::new(), move |context| async move {
+        // Whoever waited may have given up; then nobody needs the result.
+        let _ = done.send(run(context).await);
+    })
+    .map_err(|error| error.to_string())?;
+    result.await.map_err(|_| "the process was ended".to_owned())
+}
+
+/// Whether a message to that node would not set up a connection.
+fn connected(context: &Context, node: &Atom) -> bool {
+    node == context.node().name() || context.node().node_info(node).is_some()
+}
+
+/// Sends to a registered name on a node, unless the node isn't connected: `noconnect`.
+pub async fn send_connected(context: &Context, to: (Atom, Atom), message: impl Into<Term>) {
+    if connected(context, &to.1) {
+        context.send(to, message).await;
+    }
+}
+
+/// As [`send_connected`], a cast.
+pub async fn cast_connected(context: &Context, to: (Atom, Atom), message: impl Into<Term>) {
+    send_connected(context, to, cast_message(message)).await;
+}
+
+/// Calls the server of the same name on several nodes at once: `gen_server:multi_call/4`. Gives
+/// the answers that came; nodes without the server, or without an answer in time, are left out.
+pub async fn multi_call(
+    context: &mut Context,
+    nodes: &[Atom],
+    server: &Atom,
+    request: Term,
+    timeout: Duration,
+) -> Vec<(Atom, Term)> {
+    let mut waiting: HashMap<Reference, Atom> = HashMap::new();
+    for node in nodes {
+        let target = (server.clone(), node.clone());
+        let monitor = context.monitor_with_alias(target.clone(), AliasMode::ReplyDemonitor).await;
+        let tag = Term::improper_list([atom!("alias")], &monitor);
+        let from = From::new(context.pid().clone(), tag);
+        context.send(target, call_message(&from, request.clone())).await;
+        waiting.insert(monitor, node.clone());
+    }
+    let deadline = Instant::now() + timeout;
+    let mut answers = Vec::new();
+    while !waiting.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let next = context.receive_map_timeout(left, |message| answer_of(message, &waiting)).await;
+        let Ok((_, (monitor, value))) = next else { break };
+        if let Some(node) = waiting.remove(&monitor) {
+            answers.extend(value.map(|value| (node, value)));
+        }
+        context.demonitor(&monitor, DemonitorOptions::FLUSH);
+    }
+    for monitor in waiting.keys() {
+        context.demonitor(monitor, DemonitorOptions::FLUSH);
+        context.unalias(monitor);
+    }
+    answers
+}
+
+/// The call that a message answers, and the answer; none if the server is gone.
+fn answer_of(
+    message: &Term,
+    waiting: &HashMap<Reference, Atom>,
+) -> Option<(Reference, Option<Term>)> {
+    match message.as_tuple()? {
+        [Term::List(tag), value] => match tag.tail() {
+            Term::Reference(monitor) if waiting.contains_key(monitor) => {
+                Some((monitor.clone(), Some(value.clone())))
+            }
+            _ => None,
+        },
+        [down, Term::Reference(monitor), _, _, _]
+            if down.is_atom("DOWN") && waiting.contains_key(monitor) =>
+        {
+            Some((monitor.clone(), None))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! The `sys` messages that every process of a behaviour answers: `{system, From, Request}`.
+//!
+//! `get_state` is answered with `{ok, State}` as OTP 26 and later do; an OTP 25 caller shows the
+//! tuple as it is. State can't be replaced from outside: it is a Rust value, and the fun that
+//! should compute the new one has no code here.
+
+use erlang_node::{Context, ExitReason};
+use erlang_term::{Atom, Term, atom};
+
+use crate::gen_message::From;
+
+/// Whether a process works or has been suspended by `sys:suspend/1`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Running {
+    /// It handles messages.
+    #[default]
+    Running,
+    /// It handles system messages only, until `sys:resume/1`.
+    Suspended,
+}
+
+/// What a process tells `sys` about itself.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The callback module a BEAM would show.
+    pub module: Atom,
+    /// The state as a term.
+    pub state: Term,
+}
+
+/// What follows from a system message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Answer, and go on in this mode.
+    Answer(Term, Running),
+    /// Answer `ok` and end with this reason.
+    Terminate(ExitReason),
+}
+
+/// Decides on a system message. Pure; [`answer`] sends.
+pub fn handle(context: &Context, request: &Term, now: Running, status: Status) -> Effect {
+    let dictionary = context.dictionary().into_iter().map(|(key, value)| Term::from((key, value)));
+    let parent = context
+        .dictionary_value(&Term::from(atom!("$ancestors")))
+        .and_then(|ancestors| ancestors.list_iter()?.next())
+        .unwrap_or_else(|| Term::from(context.pid()));
+    decide(request, now, status, || StatusParts {
+        pid: Term::from(context.pid()),
+        dictionary: Term::list(dictionary),
+        parent,
+    })
+}
+
+/// What `get_status` shows besides the state.
+struct StatusParts {
+    pid: Term,
+    dictionary: Term,
+    parent: Term,
+}
+
+fn decide(
+    request: &Term,
+    now: Running,
+    status: Status,
+    parts: impl FnOnce() -> StatusParts,
+) -> Effect {
+    let ok = Term::from(atom!("ok"));
+    match request {
+        Term::Atom(name) => match name.as_str() {
+            "get_state" => Effect::Answer(Term::from((ok, status.state)), now),
+            "get_status" => Effect::Answer(status_term(parts(), now, status), now),
+            "suspend" => Effect::Answer(ok, Running::Suspended),
+            "resume" => Effect::Answer(ok, Running::Running),
+            _ => Effect::Answer(unknown(request), now),
+        },
+        Term::Tuple(elements) => match &elements[..] {
+            [tag, reason] if tag.is_atom("terminate") => {
+                Effect::Terminate(ExitReason::from(reason.clone()))
+            }
+            [tag, _] if tag.is_atom("replace_state") => Effect::Answer(refused(&status), now),
+            // Nothing is traced here, so switching traces off and on changes nothing.
+            [tag, what] if tag.is_atom("debug") && what.is_atom("no_debug") => {
+                Effect::Answer(ok, now)
+            }
+            _ => Effect::Answer(unknown(request), now),
+        },
+        _ => Effect::Answer(unknown(request), now),
+    }
+}
+
+/// `{error, {unknown_system_msg, Request}}`.
+fn unknown(request: &Term) -> Term {
+    Term::from((atom!("error"), (atom!("unknown_system_msg"), request)))
+}
+
+/// The answer that `sys:replace_state/2` turns into `{callback_failed, …}` at its caller.
+fn refused(status: &Status) -> Term {
+    let origin = Term::from((&status.module, atom!("system_replace_state")));
+    let why = Term::from((atom!("error"), atom!("notsup")));
+    Term::from((atom!("error"), (atom!("callback_failed"), origin, why)))
+}
+
+/// `{status, Pid, {module, M}, [PDict, Mode, Parent, Debug, Misc]}`.
+fn status_term(parts: StatusParts, now: Running, status: Status) -> Term {
+    let mode = match now {
+        Running::Running => atom!("running"),
+        Running::Suspended => atom!("suspended"),
+    };
+    let header = Term::charlist(&format!("Status for generic server {}", parts.pid));
+    let data = Term::list([
+        Term::from((Term::charlist("Status"), &mode)),
+        Term::from((Term::charlist("Parent"), &parts.parent)),
+        Term::from((Term::charlist("Logged events"), Term::Nil)),
+    ]);
+    let misc = Term::list([
+        Term::from((atom!("header"), header)),
+        Term::from((atom!("data"), data)),
+        Term::from((
+            atom!("data"),
+            Term::list([Term::from((Term::charlist("State"), status.state))]),
+        )),
+    ]);
+    let items = Term::list([parts.dictionary, Term::from(mode), parts.parent, Term::Nil, misc]);
+    Term::from((atom!("status"), parts.pid, (atom!("module"), status.module), items))
+}
+
+/// Sends the answer to a system message.
+pub async fn answer(context: &Context, from: &From, reply: Term) {
+    context.send(from.destination(), from.reply(reply)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect(request: Term) -> Effect {
+        let status = Status { module: atom!("m"), state: Term::from(7) };
+        decide(&request, Running::Running, status, || StatusParts {
+            pid: Term::from(1),
+            dictionary: Term::Nil,
+            parent: Term::from(2),
+        })
+    }
+
+    fn answered(request: Term) -> String {
+        match effect(request) {
+            Effect::Answer(reply, Running::Running) => reply.to_string(),
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    #[test]
+    fn state_and_status_are_told() {
+        assert_eq!(answered(atom!("get_state").into()), "{ok,7}");
+        let status = answered(atom!("get_status").into());
+        assert!(status.starts_with("{status,1,{module,m},[[],running,2,[],["), "{status}");
+    }
+
+    #[test]
+    fn suspend_and_resume_change_the_mode() {
+        let ok = Term::from(atom!("ok"));
+        let suspend = effect(atom!("suspend").into());
+        assert_eq!(suspend, Effect::Answer(ok.clone(), Running::Suspended));
+        assert_eq!(effect(atom!("resume").into()), Effect::Answer(ok, Running::Running));
+    }
+
+    #[test]
+    fn terminate_carries_its_reason() {
+        let request = Term::from((atom!("terminate"), atom!("shutdown")));
+        assert_eq!(effect(request), Effect::Terminate(ExitReason::Shutdown));
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_in_words() {
+        let replace = Term::from((atom!("replace_state"), 1));
+        assert_eq!(
+            answered(replace),
+            "{error,{callback_failed,{m,system_replace_state},{error,notsup}}}"
+        );
+        assert_eq!(answered(Term::from(1)), "{error,{unknown_system_msg,1}}");
+    }
+}

@@ -1,0 +1,291 @@
+//! `Task.Supervisor`: runs functions of the table as tasks of remote (and local) owners.
+//!
+//! - `{start_task, [Owner, monitor], Restart, Shutdown}` starts a task that waits for
+//!   `{OwnerPid, Ref, ReplyTo, Callers, {M, F, Args}}`, runs it and sends `{Ref, Value}` to
+//!   `ReplyTo`. This is `async`, `async_nolink`, `async_stream`, and `start_child` of Elixir 1.18.
+//! - `{start_task, [Owner, Callers, {M, F, Args}], Restart, Shutdown}` runs at once and answers
+//!   nobody: `start_child` of Elixir 1.14.
+//!
+//! `Owner` is `{Node, Pid, NameOrPid}`. The answer to the call is `{ok, TaskPid}`, or
+//! `{error, max_children}`.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use erlang_node::{
+    Context, DemonitorOptions, Destination, ExitReason, Node, SpawnError, SpawnOptions,
+};
+use erlang_term::{Atom, Pid, Term, atom, term};
+
+use crate::functions::{Caller, Functions};
+use crate::gen_message::From;
+use crate::gen_server::{Answer, GenServer, Next, ancestors};
+use crate::limits::TASK_CHILDREN_MAX;
+
+/// How long a task waits for the message that says what to run, as in Elixir.
+const WORK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a supervisor is set up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Tasks at the same time; one more is answered `{error, max_children}`.
+    pub max_children: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_children: TASK_CHILDREN_MAX }
+    }
+}
+
+impl Options {
+    /// With another maximum of tasks.
+    #[must_use]
+    pub fn max_children(mut self, max: usize) -> Self {
+        self.max_children = max;
+        self
+    }
+}
+
+/// Starts a supervisor under a name, for instance `Elixir.HAR.TaskSupervisor`.
+///
+/// # Errors
+/// When the name is taken, there are too many processes, or the node stops.
+pub fn start(
+    node: &Node,
+    name: &Atom,
+    functions: Functions,
+    options: Options,
+) -> Result<Pid, SpawnError> {
+    let server = Supervisor { functions, options, children: HashSet::new() };
+    let spawn = SpawnOptions::new().name(name.clone()).trap_exit();
+    crate::gen_server::start(node, spawn, server)
+}
+
+struct Supervisor {
+    functions: Functions,
+    options: Options,
+    /// The tasks.
+    children: HashSet<Pid>,
+}
+
+/// What a task starts with.
+#[derive(Clone, Debug, PartialEq)]
+enum Start {
+    /// Wait for the owner's message; watch the owner meanwhile if `monitor`.
+    Wait { owner: Pid, monitor: bool },
+    /// Run at once.
+    Run { callers: Term, work: Work },
+}
+
+/// `{M, F, Args}`.
+#[derive(Clone, Debug, PartialEq)]
+struct Work {
+    module: Atom,
+    function: Atom,
+    arguments: Vec<Term>,
+}
+
+impl Work {
+    fn read(term: &Term) -> Option<Self> {
+        match term.as_tuple()? {
+            [Term::Atom(module), Term::Atom(function), arguments] => Some(Self {
+                module: module.clone(),
+                function: function.clone(),
+                arguments: arguments.list_iter()?.collect(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Start {
+    fn read(arguments: &Term) -> Option<Self> {
+        let arguments: Vec<Term> = arguments.list_iter()?.collect();
+        let [owner, rest @ ..] = &arguments[..] else { return None };
+        let [_, Term::Pid(owner), _] = owner.as_tuple()? else { return None };
+        match rest {
+            [monitor] => {
+                Some(Self::Wait { owner: owner.clone(), monitor: monitor.is_atom("monitor") })
+            }
+            [callers, work] => {
+                Some(Self::Run { callers: callers.clone(), work: Work::read(work)? })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl GenServer for Supervisor {
+    fn module(&self) -> Atom {
+        atom!("Elixir.DynamicSupervisor")
+    }
+
+    fn state(&self) -> Term {
+        term!(#{children => (self.children.len() as i64)})
+    }
+
+    async fn handle_call(&mut self, context: &mut Context, request: Term, _: From) -> Answer {
+        let reply = match request.as_tuple() {
+            None => self.ask(&request),
+            Some([tag, arguments, _restart, _shutdown]) if tag.is_atom("start_task") => {
+                Start::read(arguments).map(|start| self.start(context, start))
+            }
+            Some([tag, Term::Pid(child)]) if tag.is_atom("terminate_child") => {
+                Some(self.terminate_child(context, child).await)
+            }
+            _ => None,
+        };
+        Answer::Reply(reply.unwrap_or_else(|| term!({error, badarg})))
+    }
+
+    async fn handle_info(&mut self, _: &mut Context, message: Term) -> Next {
+        if let Some([tag, Term::Pid(from), reason]) = message.as_tuple()
+            && tag.is_atom("EXIT")
+            && !self.children.remove(from)
+        {
+            // A process that isn't a task wants us to end.
+            return Next::Stop(ExitReason::from(reason.clone()));
+        }
+        Next::Continue
+    }
+
+    async fn terminate(&mut self, context: &mut Context, _: &ExitReason) {
+        for child in self.children.iter() {
+            context.exit(child, ExitReason::Shutdown).await;
+        }
+    }
+}
+
+impl Supervisor {
+    fn ask(&self, what: &Term) -> Option<Term> {
+        let count = self.children.len() as i64;
+        match what.as_atom()?.as_str() {
+            "which_children" => Some(Term::list(
+                self.children
+                    .iter()
+                    .map(|pid| term!({undefined, (pid), worker, [@"Elixir.Task.Supervised"]})),
+            )),
+            "count_children" => Some(term!([
+                {specs, (count)}, {active, (count)}, {supervisors, 0}, {workers, (count)}
+            ])),
+            _ => None,
+        }
+    }
+
+    fn start(&mut self, context: &Context, start: Start) -> Term {
+        if self.children.len() >= self.options.max_children {
+            return term!({error, max_children});
+        }
+        let functions = self.functions.clone();
+        let ancestors = ancestors(context);
+        let started = context.spawn(SpawnOptions::new().link(), move |task| async move {
+            task.put(atom!("$ancestors"), ancestors);
+            run(task, functions, start).await
+        });
+        match started {
+            Ok(spawned) => {
+                self.children.insert(spawned.pid.clone());
+                term!({ok, (spawned.pid)})
+            }
+            Err(error) => {
+                tracing::warn!(%error, "task supervisor: could not start a task");
+                term!({error, system_limit})
+            }
+        }
+    }
+
+    async fn terminate_child(&mut self, context: &mut Context, child: &Pid) -> Term {
+        if !self.children.remove(child) {
+            return term!({error, not_found});
+        }
+        let monitor = context.monitor(child).await;
+        context.unlink(child);
+        context.exit(child, ExitReason::Shutdown).await;
+        context.receive_matching(|message| message.is_down_of(&monitor)).await;
+        term!(ok)
+    }
+}
+
+/// The life of a task.
+async fn run(mut context: Context, functions: Functions, start: Start) -> ExitReason {
+    let (callers, work, answer_to) = match start {
+        Start::Run { callers, work } => (callers, work, None),
+        Start::Wait { owner, monitor } => match wait(&mut context, &owner, monitor).await {
+            Ok((callers, work, answer_to)) => (callers, work, Some(answer_to)),
+            Err(reason) => return reason,
+        },
+    };
+    context.put(atom!("$callers"), callers);
+    let arity = u8::try_from(work.arguments.len()).unwrap_or(u8::MAX);
+    context.set_initial_call(work.module.clone(), work.function.clone(), arity);
+    let caller = Caller::of(&context);
+    match functions.apply(caller, &work.module, &work.function, work.arguments).await {
+        Ok(value) => {
+            if let Some((reference, Some(to))) = answer_to {
+                context.send(to, (reference, value)).await;
+            }
+            ExitReason::Normal
+        }
+        Err(raised) => {
+            tracing::error!(
+                pid = %context.pid(), module = %work.module, function = %work.function, %raised,
+                "task terminating",
+            );
+            raised.into_exit_reason()
+        }
+    }
+}
+
+type Told = (Term, Work, (Term, Option<Destination>));
+
+/// Waits for `{OwnerPid, Ref, ReplyTo, Callers, MFA}`.
+async fn wait(context: &mut Context, owner: &Pid, monitor: bool) -> Result<Told, ExitReason> {
+    let watch = if monitor { Some(context.monitor(owner).await) } else { None };
+    let told = context
+        .receive_map_timeout(WORK_TIMEOUT, |message| match message.as_tuple() {
+            Some([from, reference, to, callers, work]) if from.as_pid() == Some(owner) => {
+                let work = Work::read(work)?;
+                let to = Destination::from_term(to);
+                Some(Ok((callers.clone(), work, (reference.clone(), to))))
+            }
+            Some([tag, reference, _, _, reason])
+                if tag.is_atom("DOWN") && reference.as_reference() == watch.as_ref() =>
+            {
+                Some(Err(ExitReason::Other(term!({shutdown, (reason)}))))
+            }
+            _ => None,
+        })
+        .await;
+    if let Some(watch) = &watch {
+        context.demonitor(watch, DemonitorOptions::FLUSH);
+    }
+    match told {
+        Ok((_, outcome)) => outcome,
+        Err(_) => Err(ExitReason::Other(term!(timeout))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> (Pid, Term) {
+        let pid = Pid::new(atom!("a@h"), 7, 0, 3);
+        (pid.clone(), term!({@"a@h", (&pid), (&pid)}))
+    }
+
+    #[test]
+    fn both_shapes_of_start_task_are_understood() {
+        let (pid, owner) = owner();
+        let later = Start::read(&term!([(&owner), monitor]));
+        assert_eq!(later, Some(Start::Wait { owner: pid, monitor: true }));
+        let now = Start::read(&term!([(&owner), [1], {erlang, node, []}]));
+        let work = Work { module: atom!("erlang"), function: atom!("node"), arguments: Vec::new() };
+        assert_eq!(now, Some(Start::Run { callers: term!([1]), work }));
+        for broken in [term!([]), term!([1, monitor]), term!([(&owner), [], {erlang, node}])] {
+            assert_eq!(Start::read(&broken), None);
+        }
+    }
+}
