@@ -1,0 +1,176 @@
+//! Order, backpressure, and large messages between two nodes.
+
+use std::time::Duration;
+
+use erlang_dist::handshake::{HandshakeConfig, Initiator, InitiatorEvent};
+use erlang_node::transport::Transport;
+use erlang_node::transport::memory::MemoryNet;
+use erlang_node::{
+    Context, Cookie, Creation, DownReason, Node, NodeChange, NodeName, SendNowError, SpawnOptions,
+};
+use erlang_term::Term;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{self, ask, echo, node, soon, until, within};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_of_all_sizes_keep_their_order() {
+    let (a, b) = (node("fa").await, node("fb").await);
+    let count = 400;
+    within(&b, move |mut context: Context| async move {
+        let to = context.pid().clone();
+        let sender = a.spawn(SpawnOptions::new(), move |context: Context| async move {
+            for number in 0..count {
+                // Every tenth is fragmented.
+                let size = if number % 10 == 0 { 300_000 } else { number };
+                let body = Term::binary(vec![1; usize::try_from(size).expect("small")]);
+                context.send(&to, Term::tuple([Term::from(number), body])).await;
+            }
+        });
+        sender.expect("spawned");
+        for number in 0..count {
+            let message = soon(context.receive()).await;
+            let elements = message.as_tuple().expect("a tuple");
+            assert_eq!(elements[0], Term::from(number));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_that_flood_each_other_do_not_block_each_other() {
+    let (a, b) = (node("ba").await, node("bb").await);
+    let (echo_a, echo_b) = (echo(&a, SpawnOptions::new()), echo(&b, SpawnOptions::new()));
+    let flood = |node: &Node, to: erlang_term::Pid| {
+        let node = node.clone();
+        async move {
+            within(&node, move |mut context: Context| async move {
+                let body = Term::binary(vec![7; 100_000]);
+                let own = Term::Pid(context.pid().clone());
+                for _ in 0..200 {
+                    context.send(&to, Term::tuple([own.clone(), body.clone()])).await;
+                }
+                for _ in 0..200 {
+                    soon(context.receive()).await;
+                }
+            })
+            .await;
+        }
+    };
+    tokio::join!(flood(&a, echo_b), flood(&b, echo_a));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_64_mib_binary_arrives_whole() {
+    let (a, b) = (node("ha").await, node("hb").await);
+    let remote = echo(&b, SpawnOptions::new());
+    within(&a, move |mut context: Context| async move {
+        let bytes: Vec<u8> = (0..64 << 20).map(|n: u32| (n % 251) as u8).collect();
+        let body = Term::binary(bytes);
+        let answer = ask(&mut context, &remote, body.clone()).await;
+        assert!(answer.as_tuple().is_some_and(|elements| elements[1] == body));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sender_waits_while_the_connection_is_busy() {
+    let mut config = harness::config("wa");
+    config.dist_buf_busy_limit_bytes = 256 * 1024;
+    // A peer that reads slowly: small buffers, and a task that is never polled meanwhile.
+    config.send_buffer_bytes = Some(16 * 1024);
+    let a = Node::start(config).await.expect("started");
+    let mut config = harness::config("wb");
+    config.receive_buffer_bytes = Some(16 * 1024);
+    let b = Node::start(config).await.expect("started");
+    let sink = b.spawn(SpawnOptions::new(), harness::sink).expect("spawned");
+    a.connect(b.name()).await.expect("connected");
+    let body = Term::binary(vec![0; 100_000]);
+    let mut refused = None;
+    for _ in 0..1000 {
+        // Without an await nothing is written on this single-threaded runtime.
+        if let Err(error) = a.send_now(&sink, body.clone()) {
+            refused = Some(error);
+            break;
+        }
+    }
+    assert_eq!(refused, Some(SendNowError::Busy));
+    let queued = a.node_info(b.name()).expect("connected").stats.queued_bytes;
+    assert!((256 * 1024..512 * 1024).contains(&queued), "{queued}");
+    soon(a.send(&sink, body)).await;
+    until("all is written", || {
+        a.node_info(b.name()).is_some_and(|info| info.stats.queued_bytes == 0)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn counters_count() {
+    let (a, b) = (node("ca").await, node("cb").await);
+    let remote = echo(&b, SpawnOptions::new());
+    let name = b.name().clone();
+    within(&a, move |mut context: Context| async move {
+        ask(&mut context, &remote, Term::from(1)).await;
+        let info = context.node().node_info(&name).expect("connected");
+        assert_eq!((info.stats.messages_out, info.stats.messages_in), (1, 1));
+        assert!(info.stats.bytes_out > 0 && info.stats.bytes_in > 0);
+        assert_eq!(info.creation, b.creation());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn ticks_keep_a_quiet_connection_up() {
+    let net = MemoryNet::new();
+    let memory = |prefix: &str| {
+        let mut config = harness::config(prefix);
+        config.transport = Transport::Memory(net.clone());
+        config
+    };
+    let a = Node::start(memory("pa")).await.expect("started");
+    let b = Node::start(memory("pb")).await.expect("started");
+    a.connect(b.name()).await.expect("connected");
+    let id = a.node_info(b.name()).expect("connected").connection_id;
+    // Ten minutes in which nothing is said, of virtual time.
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(a.node_info(b.name()).map(|info| info.connection_id), Some(id));
+}
+
+#[tokio::test]
+async fn a_silent_peer_is_down_after_the_tick_time() {
+    let mut config = harness::config("quiet");
+    config.net_tick_time = Duration::from_millis(400);
+    let node = Node::start(config).await.expect("started");
+    let mut events = node.subscribe();
+    let address = node.listen_address().expect("it listens");
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    shake_hands(&mut stream, node.name().as_str()).await;
+    // The stream stays open and says nothing more.
+    assert!(matches!(soon(events.recv()).await.expect("an event").change, NodeChange::Up));
+    let down = soon(events.recv()).await.expect("an event").change;
+    assert!(matches!(down, NodeChange::Down(DownReason::NetTickTimeout)), "{down:?}");
+}
+
+/// Dials as a peer that does nothing else.
+async fn shake_hands(stream: &mut TcpStream, to: &str) {
+    let own = NodeName::new(&harness::unique("mute")).expect("a name");
+    let config = HandshakeConfig::new(own, Creation(7));
+    let cookie = Cookie::new(harness::COOKIE).expect("a cookie");
+    let to = NodeName::new(to).expect("a name");
+    let mut machine = Initiator::new(config, to, cookie, 1, Duration::ZERO);
+    loop {
+        stream.write_all(&machine.take_output()).await.expect("written");
+        match machine.poll_event(Duration::ZERO).expect("the handshake works") {
+            Some(InitiatorEvent::Done(_)) => return,
+            Some(_) => {}
+            None => {
+                stream.write_all(&machine.take_output()).await.expect("written");
+                let mut bytes = [0; 512];
+                let count = stream.read(&mut bytes).await.expect("read");
+                assert!(count > 0, "closed in the handshake");
+                machine.handle_input(&bytes[..count]).expect("fits");
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Integration tests of the node: alone, in pairs over loopback, and with real BEAMs.
+
+mod beam;
+mod beam_node;
+mod connecting;
+mod flow;
+mod harness;
+mod links;
+mod local;
+mod monitors;
+mod spawning;
