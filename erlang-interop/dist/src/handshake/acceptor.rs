@@ -242,8 +242,10 @@ impl Acceptor {
         }
         let (name, creation) = match (identity.name, decision) {
             (PeerName::Dynamic { .. }, Decision::Named { name, creation }) => {
-                // As a BEAM does: a node with a given name is hidden.
-                self.config.flags = self.config.flags - DistributionFlags::PUBLISHED;
+                // As a BEAM does: a node with a given name is hidden, and keeps its name only if
+                // NAME_ME is common in the end.
+                self.config.flags = (self.config.flags - DistributionFlags::PUBLISHED)
+                    | DistributionFlags::NAME_ME;
                 (name, Some(creation))
             }
             (PeerName::Static(_), Decision::Named { .. }) => {
