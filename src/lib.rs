@@ -2,6 +2,11 @@
 //!
 //! See `ARCHITECTURE.md` for the picture and for where to add things.
 
+mod cluster;
+
 pub mod cli;
 pub mod config;
+pub mod data_plane;
+pub mod node;
+pub mod semantic;
 pub mod telemetry;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io;
 
+use erlang_interop::node::StartError;
+
 use crate::config::ConfigError;
+use crate::node::StartFailure;
 
 /// Exit codes, as BSD's sysexits names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,19 +43,28 @@ pub enum Exit {
 pub struct Failure {
     /// The number.
     pub exit: Exit,
-    /// One line: what failed, why, what to do.
-    pub message: String,
+    message: String,
+    verbatim: bool,
 }
 
 impl Failure {
-    /// A failure with its line.
+    /// A failure with its line: what failed, why, what to do.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), verbatim: false }
+    }
+
+    /// An answer of "no" in the words of somebody else, which may be several lines.
+    pub fn verbatim(exit: Exit, lines: impl Into<String>) -> Self {
+        Self { exit, message: lines.into(), verbatim: true }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.verbatim {
+            return f.write_str(&self.message);
+        }
+        f.write_str("har: ")?;
         // Messages of the system and of libraries may have line ends in them.
         let mut words = self.message.split_whitespace();
         f.write_str(words.next().unwrap_or_default())?;
@@ -76,6 +88,41 @@ impl From<ConfigError> for Failure {
     }
 }
 
+impl From<StartFailure> for Failure {
+    fn from(failure: StartFailure) -> Self {
+        match failure {
+            StartFailure::Config(error) => error.into(),
+            StartFailure::Name { .. } => Self::new(Exit::Config, failure.to_string()),
+            StartFailure::PortMapper(_) => Self::new(Exit::Unavailable, failure.to_string()),
+            StartFailure::Node(error) => error.into(),
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let (exit, cure) = match &error {
+            StartError::NameTaken { .. } => {
+                (Exit::Unavailable, "; stop it or choose another with --name")
+            }
+            StartError::PortsBusy { .. } => {
+                (Exit::Unavailable, " by --listen-min and --listen-max")
+            }
+            StartError::Listen { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                (Exit::NoPerm, "; ports below 1024 are for root, choose others by --listen-min")
+            }
+            StartError::Listen { .. } => {
+                (Exit::Unavailable, "; is --interface an address of this host?")
+            }
+            StartError::Epmd { .. } => (Exit::Unavailable, " (see `har names`)"),
+            _ => (Exit::Software, "; please report this"),
+        };
+        Self::new(exit, format!("cannot start the node: {error}{cure}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +130,8 @@ mod tests {
     #[test]
     fn a_failure_is_one_line() {
         let failure = Failure::new(Exit::IoErr, "disk\nfull:  buy\tanother");
-        assert_eq!(failure.to_string(), "disk full: buy another");
+        assert_eq!(failure.to_string(), "har: disk full: buy another");
+        let failure = Failure::verbatim(Exit::Negative, "** one\n  two");
+        assert_eq!(failure.to_string(), "** one\n  two");
     }
 }

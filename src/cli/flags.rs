@@ -37,6 +37,11 @@ pub struct IdentityFlags {
 }
 
 impl IdentityFlags {
+    /// Resolves these with the environment and the file.
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        Ok(Settings::resolve(self.flags(), &Environment::of_process())?)
+    }
+
     fn flags(&self) -> Flags {
         let long = self.name.clone().map(|name| ("--name", NameDomain::Long, name));
         let short = self.sname.clone().map(|name| ("--sname", NameDomain::Short, name));

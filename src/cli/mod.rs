@@ -1,11 +1,17 @@
 //! The command line: one file a command, each `run` returning success or one line of failure.
 
 mod arguments;
+mod client;
 mod completions;
 mod config;
+mod epmd;
 mod failure;
 mod flags;
 mod man;
+mod names;
+mod ping;
+mod runtime;
+mod start;
 mod version;
 
 use std::ffi::OsString;
@@ -27,6 +33,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a node until Ctrl-C or SIGTERM
+    Start(start::Arguments),
+    /// See whether a node answers and has the same cookie
+    Ping(ping::Arguments),
+    /// List the nodes registered at an EPMD
+    Names(names::Arguments),
+    /// Run or query the Erlang Port Mapper Daemon
+    Epmd(epmd::Arguments),
     /// Check the configuration, or show what is in force and where it came from
     Config(config::Arguments),
     /// Print the version
@@ -53,9 +67,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     match cli.command.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "har: {failure}");
+            let _ = writeln!(io::stderr(), "{failure}");
             ExitCode::from(failure.exit as u8)
         }
     }
@@ -68,13 +82,18 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 impl Command {
-    fn run(self) -> Result<(), Failure> {
+    fn run(self) -> Result<ExitCode, Failure> {
         match self {
+            Self::Start(arguments) => start::run(&arguments),
+            Self::Ping(arguments) => ping::run(&arguments),
+            Self::Names(arguments) => names::run(&arguments),
             Self::Config(arguments) => config::run(&arguments),
             Self::Version => version::run(),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::Man(arguments) => man::run(&arguments),
-        }
+            Self::Epmd(arguments) => return Ok(epmd::run(arguments)),
+        }?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

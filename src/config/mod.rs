@@ -16,6 +16,7 @@ mod sources;
 pub use cookie::{CookieSource, ErlangCookie};
 pub use environment::Environment;
 pub use error::ConfigError;
+pub(crate) use node_name::short_host;
 pub use raw::{LogFormat, NameDomain, RawConfig};
 pub use schema::keys;
 pub use settings::{Flags, Origin, Setting, Settings};

@@ -54,7 +54,7 @@ pub(super) fn check(name: &str, domain: NameDomain) -> Result<(), String> {
 }
 
 /// The host part of short names: this machine's name up to the first dot.
-pub(super) fn short_host() -> String {
+pub(crate) fn short_host() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     match name.split('.').next() {
         Some(host) if !host.is_empty() => host.to_owned(),

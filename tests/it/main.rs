@@ -1,7 +1,11 @@
 //! System tests of the `har` binary: real processes, real sockets, real files.
 
+mod beam;
 mod command;
 mod config;
 mod cookie;
 mod documents;
+mod ping;
+mod running;
+mod start;
 mod tidy;

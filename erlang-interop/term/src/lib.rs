@@ -30,11 +30,15 @@ mod map;
 mod order;
 mod phash;
 mod phash2;
+#[cfg(feature = "serde")]
+mod serde;
 mod tag;
 mod term;
 mod text;
 mod tuple;
 
+#[cfg(feature = "serde")]
+pub use self::serde::{SerdeError, from_term, to_term};
 pub use atom::{Atom, AtomTooLong};
 pub use big_integer::BigInteger;
 pub use binary::{Binary, BitString};
@@ -50,4 +54,5 @@ pub use identifier::{Pid, Port, Reference};
 pub use list::{List, ListIter};
 pub use map::Map;
 pub use term::{LocalTerm, Term};
+pub use text::{Elixir, ParseError, parse_elixir, parse_erlang};
 pub use tuple::Tuple;

@@ -11,9 +11,9 @@ pub const ATOM_BYTES_MAX: usize = ATOM_CHARACTERS_MAX * 4;
 /// 32-bit words of a reference. spec: erl_ext_dist, "NEWER_REFERENCE_EXT".
 pub const REFERENCE_WORDS_MAX: usize = 5;
 
-/// Levels of nesting that the decoders and the text parsers accept.
+/// Levels of nesting that the decoder accepts.
 ///
-/// Neither recurses, but what they build is compared, printed and dropped by recursion: at this
+/// It does not recurse, but what it builds is compared, printed and dropped by recursion: at this
 /// depth the deepest of those walks stays within a quarter of a 2 MiB thread stack, even in a
 /// debug build.
 pub const DEPTH_MAX: usize = 1024;
@@ -24,6 +24,9 @@ pub const TERMS_MAX: usize = 1 << 24;
 
 /// Bytes that a compressed term (tag 80) may inflate to.
 pub const INFLATED_BYTES_MAX: usize = 64 << 20;
+
+/// Levels of nesting in text. The parsers recurse, some frames a level.
+pub const TEXT_DEPTH_MAX: usize = 200;
 
 /// Digits of a decimal integer in text: reading takes quadratic time.
 pub const TEXT_DIGITS_MAX: usize = 10_000;
@@ -38,5 +41,6 @@ pub(crate) const BINARY_INLINE_BYTES_MAX: usize = 22;
 pub(crate) const ATOM_SHARD_SWEEP_MIN: usize = 1024;
 
 const _: () = assert!(ATOM_BYTES_MAX <= u16::MAX as usize, "an atom's length must fit 16 bits");
+const _: () = assert!(TEXT_DEPTH_MAX <= DEPTH_MAX, "what is read as text can be sent");
 const _: () = assert!(TERMS_MAX <= u32::MAX as usize, "counts are kept in 32 bits");
 const _: () = assert!(BINARY_INLINE_BYTES_MAX <= u8::MAX as usize);

@@ -44,10 +44,12 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+type Message = (Control, Option<Term>);
+
 /// The model: for each pair of processes, what was sent and not yet seen to arrive.
 #[derive(Default)]
 struct Model {
-    waiting: HashMap<(u32, u32), Vec<(Control, Option<Term>)>>,
+    waiting: HashMap<(u32, u32), Vec<Message>>,
 }
 
 impl Model {

@@ -49,6 +49,18 @@ impl Node {
         result
     }
 
+    /// Goes on the network without being reachable: it dials, but neither listens nor registers.
+    /// For clients that ask and leave.
+    ///
+    /// # Errors
+    /// When the node is alive already.
+    pub fn dial_only(&self) -> Result<(), StartError> {
+        if self.0.alive.swap(true, Ordering::AcqRel) {
+            return Err(StartError::AlreadyAlive { node: self.name().clone() });
+        }
+        Ok(())
+    }
+
     async fn go_online(&self) -> Result<(), StartError> {
         let listener = Listener::bind(self.config())?;
         let address = listener.address();
@@ -101,8 +113,9 @@ impl Node {
         self.end_processes(ExitReason::Shutdown).await;
         self.end_processes(ExitReason::Kill).await;
         self.close_all().await;
-        self.0.alive.store(false, Ordering::Release);
-        tracing::info!(node = %self.name(), "node has stopped");
+        if self.0.alive.swap(false, Ordering::AcqRel) {
+            tracing::info!(node = %self.name(), "node has stopped");
+        }
     }
 
     /// Sends an exit signal to each process, and waits for their ends for the grace at most.

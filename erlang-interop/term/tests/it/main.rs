@@ -1,3 +1,9 @@
 //! Integration tests of `erlang-term`, one binary.
 
+mod beam;
+mod hostile;
+mod properties;
+#[cfg(feature = "serde")]
+mod serde;
+mod strategy;
 mod vectors;

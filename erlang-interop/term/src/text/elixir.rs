@@ -1,0 +1,325 @@
+//! Terms as Elixir's `inspect` prints them, on one line. spec: Elixir, "Inspect" and "Kernel.inspect/2".
+
+use std::fmt::{self, Formatter, Write};
+
+use super::erlang::{is_printable, printable, write_float};
+use crate::fun::Fun;
+use crate::list::{List, Parts};
+use crate::map::Map;
+use crate::term::Term;
+
+/// Prints a term in Elixir syntax. Made by [`Term::to_elixir`].
+#[derive(Clone, Copy)]
+pub struct Elixir<'a>(&'a Term);
+
+impl Term {
+    /// The term in Elixir syntax, as `inspect` of Elixir 1.15 and later prints it: structs, keyword
+    /// lists, `~c"charlists"`, module aliases.
+    ///
+    /// ```
+    /// use erlang_term::term;
+    /// let built = term!({ok, #{@"__struct__" => @"Elixir.HAR.Op", name => "web"}, [{@"a", 1}]});
+    /// assert_eq!(built.to_elixir().to_string(), r#"{:ok, %HAR.Op{name: "web"}, [a: 1]}"#);
+    /// ```
+    #[must_use]
+    pub fn to_elixir(&self) -> Elixir<'_> {
+        Elixir(self)
+    }
+}
+
+impl fmt::Display for Elixir<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        write_term(out, self.0)
+    }
+}
+
+impl fmt::Debug for Elixir<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        write_term(out, self.0)
+    }
+}
+
+const OPERATORS: &[&str] = &[
+    "!", "!=", "!==", "%", "%{}", "&", "&&", "&&&", "*", "**", "+", "++", "+++", "-", "--", "---",
+    "->", ".", "..", "..//", "...", "/", "//", "::", "<", "<-", "<<<", "<<>>", "<<~", "<=", "<>",
+    "<|>", "<~", "<~>", "=", "==", "===", "=~", "=>", ">", ">=", ">>>", "@", "\\\\", "^", "^^^",
+    "{}", "|", "|>", "||", "|||", "~>", "~>>", "~~~",
+];
+
+/// Whether the text is an identifier: starts with a letter or `_`, may end in `?` or `!`.
+fn is_identifier(text: &str) -> bool {
+    let body = text.strip_suffix(['?', '!']).unwrap_or(text);
+    body.starts_with(|first: char| first.is_alphabetic() || first == '_')
+        && body
+            .chars()
+            .all(|character| character.is_alphanumeric() || matches!(character, '_' | '@'))
+}
+
+/// The alias of a module's atom: `HAR.Foo` for `Elixir.HAR.Foo`.
+pub(super) fn alias(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("Elixir.")?;
+    let part = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_uppercase())
+            && part.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+    };
+    name.split('.').all(part).then_some(name)
+}
+
+fn write_atom(out: &mut impl Write, text: &str) -> fmt::Result {
+    if matches!(text, "nil" | "true" | "false") {
+        return out.write_str(text);
+    }
+    if text == "Elixir" {
+        return out.write_str("Elixir");
+    }
+    if let Some(alias) = alias(text) {
+        return out.write_str(alias);
+    }
+    out.write_char(':')?;
+    if is_identifier(text) || OPERATORS.contains(&text) {
+        out.write_str(text)
+    } else {
+        write_quoted(out, text)
+    }
+}
+
+fn write_key(out: &mut impl Write, text: &str) -> fmt::Result {
+    if is_identifier(text) && !text.contains('@') {
+        write!(out, "{text}: ")
+    } else {
+        write_quoted(out, text)?;
+        out.write_str(": ")
+    }
+}
+
+fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
+    out.write_char('"')?;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            '#' if characters.peek() == Some(&'{') => out.write_str("\\#")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            '\u{7}' => out.write_str("\\a")?,
+            '\u{8}' => out.write_str("\\b")?,
+            '\u{b}' => out.write_str("\\v")?,
+            '\u{c}' => out.write_str("\\f")?,
+            '\u{1b}' => out.write_str("\\e")?,
+            '\u{7f}' => out.write_str("\\d")?,
+            '\0' => out.write_str("\\0")?,
+            control if control.is_control() => write!(out, "\\x{{{:X}}}", u32::from(control))?,
+            other => out.write_char(other)?,
+        }
+    }
+    out.write_char('"')
+}
+
+fn write_term(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
+    match term {
+        Term::Integer(_) | Term::BigInteger(_) => write!(out, "{term}"),
+        Term::Float(value) => write_float(out, *value),
+        Term::Atom(atom) => write_atom(out, atom.as_str()),
+        Term::Reference(reference) => {
+            write!(out, "#Reference<{}", reference.node().as_str())?;
+            for word in reference.words().iter().rev() {
+                write!(out, ".{word}")?;
+            }
+            out.write_char('>')
+        }
+        Term::Fun(fun) => write_fun(out, fun),
+        Term::Port(port) => write!(out, "#Port<{}.{}>", port.node().as_str(), port.id()),
+        Term::Pid(pid) => {
+            write!(out, "#PID<{}.{}.{}>", pid.node().as_str(), pid.id(), pid.serial())
+        }
+        Term::Tuple(elements) => {
+            out.write_char('{')?;
+            write_elements(out, elements)?;
+            out.write_char('}')
+        }
+        Term::Map(map) => write_map(out, map),
+        Term::Nil => out.write_str("[]"),
+        Term::List(list) => write_list(out, list),
+        Term::Binary(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) if text.chars().all(is_elixir_printable) => write_quoted(out, text),
+            _ => {
+                out.write_str("<<")?;
+                write_numbers(out, bytes)?;
+                out.write_str(">>")
+            }
+        },
+        Term::BitString(bits) => {
+            let (whole, last) = bits.split();
+            out.write_str("<<")?;
+            write_numbers(out, whole)?;
+            let comma = if whole.is_empty() { "" } else { ", " };
+            write!(out, "{comma}{}::size({})>>", last >> (8 - bits.last_bits()), bits.last_bits())
+        }
+        Term::Local(local) => write!(out, "#Local<{} bytes>", local.bytes().len()),
+    }
+}
+
+fn is_elixir_printable(character: char) -> bool {
+    is_printable(character) || matches!(character, '\u{7}' | '\u{7f}')
+}
+
+fn write_fun(out: &mut Formatter<'_>, fun: &Fun) -> fmt::Result {
+    match fun {
+        Fun::Export(export) => {
+            out.write_char('&')?;
+            write_atom(out, export.module().as_str())?;
+            out.write_char('.')?;
+            let name = export.function().as_str();
+            if is_identifier(name) || OPERATORS.contains(&name) {
+                out.write_str(name)?;
+            } else {
+                write_quoted(out, name)?;
+            }
+            write!(out, "/{}", export.arity())
+        }
+        Fun::Closure(closure) => {
+            write!(
+                out,
+                "#Function<{}.{}/{} in ",
+                closure.old_index, closure.old_uniq, closure.arity
+            )?;
+            write_atom(out, closure.module.as_str())?;
+            out.write_char('>')
+        }
+    }
+}
+
+fn write_elements(out: &mut Formatter<'_>, elements: &[Term]) -> fmt::Result {
+    for (at, element) in elements.iter().enumerate() {
+        if at > 0 {
+            out.write_str(", ")?;
+        }
+        write_term(out, element)?;
+    }
+    Ok(())
+}
+
+fn write_numbers(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+    for (at, byte) in bytes.iter().enumerate() {
+        if at > 0 {
+            out.write_str(", ")?;
+        }
+        write!(out, "{byte}")?;
+    }
+    Ok(())
+}
+
+/// The pair, if it is one of a keyword list: the key is an atom that is no module's name.
+fn keyword(element: &Term) -> Option<(&str, &Term)> {
+    match element.as_tuple()? {
+        [key, value] => {
+            Some((key.as_atom()?.as_str(), value)).filter(|(key, _)| alias(key).is_none())
+        }
+        _ => None,
+    }
+}
+
+fn write_list(out: &mut Formatter<'_>, list: &List) -> fmt::Result {
+    if let Some(text) = printable(list).filter(|text| text.is_ascii()) {
+        out.write_str("~c")?;
+        return write_quoted(out, &text);
+    }
+    out.write_char('[')?;
+    match list.parts() {
+        Parts::Bytes(bytes) => write_numbers(out, bytes)?,
+        Parts::Terms(elements, Term::Nil)
+            if elements.iter().all(|pair| keyword(pair).is_some()) =>
+        {
+            for (at, (key, value)) in elements.iter().filter_map(keyword).enumerate() {
+                if at > 0 {
+                    out.write_str(", ")?;
+                }
+                write_key(out, key)?;
+                write_term(out, value)?;
+            }
+        }
+        Parts::Terms(elements, tail) => {
+            write_elements(out, elements)?;
+            if !matches!(tail, Term::Nil) {
+                out.write_str(" | ")?;
+                write_term(out, tail)?;
+            }
+        }
+    }
+    out.write_char(']')
+}
+
+/// Pairs come in the order of their keys, as `inspect` has them since Elixir 1.14.4.
+fn write_map(out: &mut Formatter<'_>, map: &Map) -> fmt::Result {
+    let structure = map
+        .get_atom("__struct__")
+        .and_then(|name| alias(name.as_atom()?.as_str()))
+        .filter(|_| map.iter().all(|(key, _)| key.as_atom().is_some()));
+    write!(out, "%{}{{", structure.unwrap_or_default())?;
+    let mut pairs = map.sorted();
+    if structure.is_some() {
+        pairs.retain(|(key, _)| !key.is_atom("__struct__"));
+    }
+    let plain_key = |key: &Term| key.as_atom().is_some_and(|key| alias(key.as_str()).is_none());
+    let keywords = pairs.iter().all(|(key, _)| plain_key(key));
+    for (at, (key, value)) in pairs.into_iter().enumerate() {
+        if at > 0 {
+            out.write_str(", ")?;
+        }
+        match key.as_atom() {
+            Some(key) if keywords => write_key(out, key.as_str())?,
+            _ => {
+                write_term(out, key)?;
+                out.write_str(" => ")?;
+            }
+        }
+        write_term(out, value)?;
+    }
+    out.write_char('}')
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Atom, Fun, Pid, Term, term};
+
+    fn inspect(term: &Term) -> String {
+        term.to_elixir().to_string()
+    }
+
+    #[test]
+    fn prints_as_inspect_does() {
+        let improper = term!([1 | tail]);
+        let cases = [
+            (term!(nil), "nil"),
+            (term!(@"Elixir.HAR.Foo"), "HAR.Foo"),
+            (term!(@"Elixir.foo"), ":\"Elixir.foo\""),
+            (term!(@"with space"), ":\"with space\""),
+            (term!(ok), ":ok"),
+            (term!(@"+"), ":+"),
+            (term!([{a, 1}, {@"b c", 2}]), "[a: 1, \"b c\": 2]"),
+            (term!([{@"Elixir.A", 1}]), "[{A, 1}]"),
+            (term!(#{1 => a, "x" => 2.5}), "%{1 => :a, \"x\" => 2.5}"),
+            (term!(#{b => 1, a => 2}), "%{a: 2, b: 1}"),
+            (Term::charlist("abc"), "~c\"abc\""),
+            (Term::charlist("é"), "[233]"),
+            (term!([]), "[]"),
+            (improper, "[1 | :tail]"),
+            (term!("a\"#{b"), "\"a\\\"\\#{b\""),
+            (Term::binary(&[255u8, 0][..]), "<<255, 0>>"),
+            (Term::from(1.0e30), "1.0e30"),
+        ];
+        for (built, text) in cases {
+            assert_eq!(inspect(&built), text);
+        }
+    }
+
+    #[test]
+    fn prints_what_has_no_source_form() {
+        let node = Atom::new("a@h").unwrap();
+        assert_eq!(inspect(&Pid::new(node, 5, 1, 9).into()), "#PID<a@h.5.1>");
+        let export = Fun::export(crate::atom!("Elixir.HAR"), crate::atom!("run"), 2);
+        assert_eq!(inspect(&export.into()), "&HAR.run/2");
+    }
+}

@@ -1,0 +1,129 @@
+//! What `ping` and `rpc` share: a hidden node for the moment, connected to the one asked for.
+
+use erlang_interop::node::{ConnectError, Node};
+use erlang_interop::term::Atom;
+
+use crate::config::{NameDomain, Origin, Settings};
+use crate::node;
+
+use super::{Exit, Failure, IdentityFlags};
+
+/// A connection to the node a command is about.
+pub(super) struct Client {
+    pub(super) node: Node,
+    pub(super) peer: Atom,
+}
+
+impl Client {
+    /// Connects to `peer`, or says why not. Must run inside a runtime.
+    pub(super) async fn connect(identity: &IdentityFlags, peer: &str) -> Result<Self, Failure> {
+        let settings = identity.settings()?;
+        crate::telemetry::logging::start(settings.log_format.value, client_level(&settings));
+        warn_of_cookie(&settings);
+        let Some((_, host)) =
+            peer.split_once('@').filter(|(alive, host)| !alive.is_empty() && !host.is_empty())
+        else {
+            let message =
+                format!("`{peer}` is no node name; write NAME@HOST, such as har@127.0.0.1");
+            return Err(Failure::new(Exit::Usage, message));
+        };
+        let node = node::client(&settings, &own_name(&settings, host))?;
+        let peer = Atom::new(peer)
+            .map_err(|_| Failure::new(Exit::Usage, "the node name has more than 255 characters"))?;
+        match node.connect(&peer).await {
+            Ok(()) => Ok(Self { node, peer }),
+            Err(error) => Err(unreachable(&settings, &peer, &error)),
+        }
+    }
+
+    /// Ends the connection, so that the peer sees an orderly end.
+    pub(super) async fn leave(self) {
+        self.node.shutdown().await;
+    }
+}
+
+/// A command that asks and leaves logs only what goes wrong, unless told otherwise.
+fn client_level(settings: &Settings) -> &str {
+    match settings.log_level.origin {
+        Origin::Flag(_) => &settings.log_level.value,
+        _ => "error",
+    }
+}
+
+/// The name for the moment: unique, of the peer's form, unless a flag gives another.
+fn own_name(settings: &Settings, peer_host: &str) -> String {
+    if matches!(settings.name.origin, Origin::Flag(_)) {
+        return settings.name.value.clone();
+    }
+    let domain = if peer_host.contains(['.', ':']) { NameDomain::Long } else { NameDomain::Short };
+    let host = match domain {
+        NameDomain::Long => "127.0.0.1".to_owned(),
+        NameDomain::Short => crate::config::short_host(),
+    };
+    let random = getrandom::u32().unwrap_or_default();
+    format!("har-{}-{random:08x}@{host}", std::process::id())
+}
+
+pub(super) fn warn_of_cookie(settings: &Settings) {
+    let given =
+        settings.cookie.as_ref().is_some_and(|cookie| cookie.origin == Origin::Flag("--cookie"));
+    if given {
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"har: warning: --cookie may stay in the history of your shell; --cookie-file is safer\n",
+        );
+    }
+}
+
+fn unreachable(settings: &Settings, peer: &Atom, error: &ConnectError) -> Failure {
+    let port = settings.epmd_port.value;
+    let peer = peer.as_str();
+    let cookie = settings
+        .cookie
+        .as_ref()
+        .map_or_else(String::new, |cookie| format!(" (ours is from {})", cookie.origin));
+    let no = |exit, text: String| Failure::new(exit, text);
+    match error {
+        ConnectError::UnknownHost { host, source } => no(
+            Exit::NoHost,
+            format!("host {host} is not known: {source}; check the name after the @"),
+        ),
+        ConnectError::Epmd { address, reason } => no(
+            Exit::Unavailable,
+            format!(
+                "no EPMD answers at {address}: {reason}; is a node running there, and is --epmd-port right?"
+            ),
+        ),
+        ConnectError::NotRegistered { name, host } => no(
+            Exit::Unavailable,
+            format!(
+                "no node {name} at the EPMD on {host} port {port}; start it or see `har names {host}`"
+            ),
+        ),
+        ConnectError::Io { address, source } => no(
+            Exit::Unavailable,
+            format!(
+                "{peer} does not take connections at {address}: {source}; is a firewall between?"
+            ),
+        ),
+        ConnectError::ClosedInHandshake => no(
+            Exit::NoPerm,
+            format!("cookie mismatch with {peer}{cookie}: use its cookie with --cookie-file"),
+        ),
+        ConnectError::Handshake(reason) => no(
+            Exit::NoPerm,
+            format!("{peer} refuses us: {reason}; check the cookie and its allow list"),
+        ),
+        ConnectError::OwnName { .. } => {
+            no(Exit::Usage, format!("{peer} is our own name; choose another with --name"))
+        }
+        ConnectError::NotANodeName { .. } | ConnectError::HostForm { .. } => {
+            no(Exit::Usage, format!("{error}; write NAME@HOST in the form that node uses"))
+        }
+        ConnectError::SetupTimeout => no(
+            Exit::Unavailable,
+            format!("{peer} did not answer in time; is the process stopped or the network cut?"),
+        ),
+        other => no(Exit::Unavailable, format!("no connection to {peer}: {other}; try again")),
+    }
+}

@@ -1,0 +1,119 @@
+//! `har start`
+
+use std::fmt::Write as _;
+use std::future::Future;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::{CookieSource, NameDomain, Settings};
+use crate::node::HarNode;
+
+use super::{Exit, Failure, NodeFlags, client, print, runtime};
+
+/// What `har start` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    flags: NodeFlags,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = arguments.flags.settings()?;
+    crate::telemetry::logging::start(settings.log_format.value, &settings.log_level.value);
+    client::warn_of_cookie(&settings);
+    runtime::of_a_node()?.block_on(async {
+        // Before anything can be interrupted halfway.
+        let asked_to_end = asked_to_end()?;
+        let node = HarNode::start(&settings).await?;
+        warn_of_reach(&settings);
+        print(&welcome(&settings, &node))?;
+        asked_to_end.await;
+        tracing::info!("leaving");
+        node.leave().await;
+        Ok(())
+    })
+}
+
+/// Waits for Ctrl-C, SIGTERM or the end of the terminal.
+fn asked_to_end() -> Result<impl Future<Output = ()>, Failure> {
+    let listen = |kind| -> Result<Signal, Failure> {
+        signal(kind).map_err(|error| {
+            Failure::new(
+                Exit::OsErr,
+                format!("cannot listen for signals: {error}; check the limits of this user"),
+            )
+        })
+    };
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut hangup = listen(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}
+
+/// A name that others can resolve does not help when the node listens on loopback only.
+fn warn_of_reach(settings: &Settings) {
+    let host = settings.name.value.split('@').next_back().unwrap_or_default();
+    let local_name = host == "localhost"
+        || host.starts_with("127.")
+        || settings.names.value == NameDomain::Short;
+    if settings.interface.value.is_loopback() && !local_name {
+        tracing::warn!(interface = %settings.interface.value, "listens on loopback only: other hosts need --interface");
+    }
+}
+
+fn welcome(settings: &Settings, node: &HarNode) -> String {
+    let name = node.node().name().as_str();
+    let mut text = String::new();
+    let _ = writeln!(text, "{name} is up");
+    if let Some(address) = node.listen_address() {
+        let _ = writeln!(text, "  distribution  {address}");
+    }
+    let port = settings.epmd_port.value;
+    let whose = if node.epmd_embedded() { "embedded" } else { "joined" };
+    let _ = writeln!(text, "  epmd          port {port} ({whose})");
+    let (cookie, for_iex, for_har) = cookie(settings);
+    let _ = writeln!(text, "  cookie        {cookie}\n");
+    let environment = if port == 4369 { String::new() } else { format!("ERL_EPMD_PORT={port} ") };
+    let form = match settings.names.value {
+        NameDomain::Long => "--name me@127.0.0.1",
+        NameDomain::Short => "--sname me",
+    };
+    let _ = writeln!(text, "From iex:");
+    let _ = writeln!(text, "  {environment}iex {form}{for_iex}");
+    let _ = writeln!(text, "  Node.connect(:\"{name}\")");
+    let _ = writeln!(text, "  :rpc.call(:\"{name}\", HAR, :version, [])\n");
+    let har = std::env::args().next().unwrap_or_else(|| "har".into());
+    let _ = writeln!(text, "From another terminal:");
+    let _ = writeln!(text, "  {environment}{har} ping {name}{for_har}");
+    let _ = writeln!(text, "  {environment}{har} rpc {name}{for_har} --elixir HAR version '[]'\n");
+    text + "Ctrl-C stops it.\n"
+}
+
+/// Where the cookie is, and what `iex` and `har` need to be told to use it.
+fn cookie(settings: &Settings) -> (String, String, String) {
+    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
+    let Some(setting) = &settings.cookie else { return Default::default() };
+    match &setting.value {
+        CookieSource::File(path)
+            if home.is_some_and(|home| home.join(".erlang.cookie") == *path) =>
+        {
+            (path.display().to_string(), String::new(), String::new())
+        }
+        CookieSource::File(path) => {
+            let path = path.display().to_string();
+            let (for_iex, for_har) =
+                (format!(" --cookie \"$(cat {path})\""), format!(" --cookie-file {path}"));
+            (path, for_iex, for_har)
+        }
+        CookieSource::Given(_) => {
+            let origin = format!("from {}", setting.origin);
+            (origin, " --cookie COOKIE".into(), " --cookie COOKIE".into())
+        }
+    }
+}

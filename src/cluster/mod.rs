@@ -1,0 +1,6 @@
+//! Joining other nodes and staying joined.
+
+mod back_off;
+mod keep_connected;
+
+pub(crate) use keep_connected::keep_connected;

@@ -1,0 +1,148 @@
+//! Start-up and leaving of a HAR node, from resolved settings.
+//!
+//! Order: cookie, port mapper, services, listen and register, then the peers in the background. What
+//! a peer looks for right after connecting is there before it can connect.
+
+mod port_mapper;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use erlang_interop::node::{Cookie, Epmd, Node, NodeConfig, NodeName, StartError};
+use erlang_interop::term::{Atom, AtomTooLong};
+use tokio::task::JoinHandle;
+
+use crate::cluster::keep_connected;
+use crate::config::{ConfigError, ErlangCookie, Settings};
+
+pub use port_mapper::PortMapperError;
+use port_mapper::{PortMapper, Wanted};
+
+/// Why a HAR node did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartFailure {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The name is none after all.
+    #[error("`{name}` is no node name: {reason}; write NAME@HOST")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is no port mapper.
+    #[error(transparent)]
+    PortMapper(#[from] PortMapperError),
+    /// The node could not come up.
+    #[error(transparent)]
+    Node(#[from] StartError),
+}
+
+/// A running HAR node.
+#[derive(Debug)]
+pub struct HarNode {
+    node: Node,
+    epmd_embedded: bool,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl HarNode {
+    /// Brings the node up. When this returns it is registered and takes connections.
+    ///
+    /// # Errors
+    /// [`StartFailure`]; nothing is left running then.
+    pub async fn start(settings: &Settings) -> Result<Self, StartFailure> {
+        let cookie = settings.erlang_cookie(true)?;
+        let config = node_config(settings, &cookie)?;
+        let wanted = Wanted {
+            port: settings.epmd_port.value,
+            embedded: settings.epmd_embedded.value,
+            interface: settings.interface.value,
+        };
+        let mapper = wanted.find().await?;
+        let epmd_embedded = matches!(mapper, PortMapper::Embedded(_));
+        let node = Node::new(config)?;
+        if let Err(error) = node.listen().await {
+            node.shutdown().await;
+            return Err(error.into());
+        }
+        let mut background = vec![tokio::spawn(wanted.keep(mapper))];
+        for peer in &settings.nodes.value.0 {
+            let peer = atom(peer)?;
+            background.push(tokio::spawn(keep_connected(node.clone(), peer)));
+        }
+        Ok(Self { node, epmd_embedded, background })
+    }
+
+    /// The Erlang node.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Whether this process was the port mapper of its host when it started.
+    #[must_use]
+    pub fn epmd_embedded(&self) -> bool {
+        self.epmd_embedded
+    }
+
+    /// Where the node takes connections.
+    #[must_use]
+    pub fn listen_address(&self) -> Option<SocketAddr> {
+        self.node.listen_address()
+    }
+
+    /// Leaves: peers see `nodedown`, the name is free, then an embedded port mapper ends.
+    pub async fn leave(self) {
+        self.node.shutdown().await;
+        for task in self.background {
+            task.abort();
+            // Aborted, or ended before.
+            let _ = task.await;
+        }
+    }
+}
+
+/// A hidden node that dials, but neither listens nor registers: for a command that asks and leaves.
+///
+/// # Errors
+/// As [`HarNode::start`].
+pub fn client(settings: &Settings, name: &str) -> Result<Node, StartFailure> {
+    let cookie = settings.erlang_cookie(false)?;
+    let mut config = node_config(settings, &cookie)?;
+    config.name = node_name(name)?;
+    config.hidden = true;
+    let node = Node::new(config)?;
+    node.dial_only()?;
+    Ok(node)
+}
+
+fn node_config(settings: &Settings, cookie: &ErlangCookie) -> Result<NodeConfig, StartFailure> {
+    let cookie = Cookie::new(cookie.reveal()).map_err(|_| ConfigError::CookieMalformed {
+        origin: "the settings".into(),
+        reason: "it is empty or too long",
+    })?;
+    let mut config = NodeConfig::new(node_name(&settings.name.value)?, cookie);
+    config.hidden = settings.hidden.value;
+    config.epmd =
+        Epmd::Daemon { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: settings.epmd_port.value };
+    config.interface = settings.interface.value;
+    config.listen_ports = settings.listen_min.value..=settings.listen_max.value;
+    config.net_tick_time = Duration::from_secs(settings.net_ticktime_s.value.into());
+    Ok(config)
+}
+
+fn node_name(name: &str) -> Result<NodeName, StartFailure> {
+    NodeName::new(name)
+        .map_err(|error| StartFailure::Name { name: name.into(), reason: error.to_string() })
+}
+
+fn atom(name: &str) -> Result<Atom, StartFailure> {
+    Atom::new(name).map_err(|error: AtomTooLong| StartFailure::Name {
+        name: name.into(),
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,80 @@
+//! The binary and a real `erl` node (Debian: `apt-get install erlang`).
+
+use crate::command::Home;
+use crate::running::{Running, free_port};
+
+/// An EPMD and an Erlang node `beam@127.0.0.1` with cookie `C`.
+struct Beam {
+    home: Home,
+    port: String,
+    node: Running,
+    _epmd: Running,
+}
+
+impl Beam {
+    #[track_caller]
+    fn start() -> Self {
+        let (home, port) = (Home::new(), free_port().to_string());
+        let mut command = home.command();
+        command.args(["epmd", "-port", &port, "-address", "127.0.0.1"]);
+        let epmd = Running::start(command);
+        crate::running::eventually("EPMD answers", || {
+            (home.har(&["names", "--epmd-port", &port]).code == Some(0)).then_some(())
+        });
+        let mut command = home.program("erl");
+        command.env("ERL_EPMD_PORT", &port).args(["-noinput", "-start_epmd", "false"]);
+        command.args(["-name", "beam@127.0.0.1", "-setcookie", "C"]);
+        command.args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]);
+        command.args(["-eval", "io:format(\"ready~n\")"]);
+        let node = Running::start(command);
+        node.stdout.wait_for("ready");
+        Self { home, port, node, _epmd: epmd }
+    }
+
+    fn har(&self, cookie: &str, arguments: &[&str]) -> crate::command::Outcome {
+        let variables = [("HAR_COOKIE", cookie), ("ERL_EPMD_PORT", &*self.port)];
+        self.home.har_with(&variables, arguments)
+    }
+
+    /// Runs Erlang in another BEAM, with a cookie and a name; gives what it printed.
+    fn eval(&self, cookie: &str, code: &str) -> String {
+        let mut command = self.home.program("erl");
+        command.env("ERL_EPMD_PORT", &self.port).args(["-noinput", "-start_epmd", "false"]);
+        command.args(["-name", "asker@127.0.0.1", "-setcookie", cookie, "-eval"]);
+        let output = command.arg(format!("{code}, halt().")).output().expect("erl runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+#[test]
+fn a_beam_answers_a_ping() {
+    let beam = Beam::start();
+    assert_eq!(beam.har("C", &["ping", "beam@127.0.0.1"]).assert_works(), "pong\n");
+    assert!(beam.har("C", &["names"]).assert_works().starts_with("name beam at port "));
+}
+
+#[test]
+fn a_wrong_cookie_is_named_with_the_cure() {
+    let beam = Beam::start();
+    beam.har("WRONG", &["ping", "beam@127.0.0.1"]).assert_fails(
+        77,
+        &["cookie mismatch with beam@127.0.0.1", "environment HAR_COOKIE", "--cookie-file"],
+    );
+    beam.node.stdout.wait_for("Invalid challenge reply");
+}
+
+#[test]
+fn a_beam_connects_to_a_har_node_beside_it_and_learns_of_its_end() {
+    let beam = Beam::start();
+    let mut command = beam.home.command();
+    command.args(["start", "--epmd-port", &beam.port, "--cookie", "C"]);
+    let mut har = Running::start(command);
+    har.stdout.wait_for("(joined)");
+    har.stdout.wait_for("Ctrl-C stops it.");
+    let connect = "io:format(\"~p\", [net_kernel:connect_node('har@127.0.0.1')])";
+    assert_eq!(beam.eval("C", connect), "true");
+    assert_eq!(beam.eval("WRONG", connect), "false");
+    har.signal("TERM");
+    assert!(har.ended().success());
+    assert_eq!(beam.eval("C", connect), "false");
+}
