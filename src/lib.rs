@@ -6,6 +6,7 @@ mod cluster;
 
 pub mod cli;
 pub mod config;
+pub mod control_plane;
 pub mod data_plane;
 pub mod node;
 pub mod semantic;
