@@ -150,13 +150,26 @@ impl Exception {
 
     /// Names the function in which the exception was raised, unless it already has a stack.
     ///
-    /// The built-in functions of `erlang` add the `error_info` that lets a shell print which
+    /// The built-in functions of `erlang` and `maps` add the `error_info` that lets a shell print which
     /// argument was wrong.
     #[must_use]
     pub fn at(mut self, module: &Atom, function: &Atom, arguments: &[Term]) -> Self {
         if self.class == Class::Error && self.stacktrace.is_empty() {
-            let location = if *module == "erlang" { error_info() } else { Term::Nil };
+            let location = match module.as_str() {
+                "erlang" if *function != "error" => error_info(atom!("erl_erts_errors")),
+                "maps" => error_info(atom!("erl_stdlib_errors")),
+                _ => Term::Nil,
+            };
             self.stacktrace.push(Frame::located(module, function, arguments, location));
+        }
+        self
+    }
+
+    /// Adds a caller's frame below those that are there: `{Module, Function, Arity, []}`.
+    #[must_use]
+    pub fn called_from(mut self, module: &Atom, function: &Atom, arity: u8) -> Self {
+        if self.class == Class::Error {
+            self.stacktrace.push(Frame(Term::from((module, function, arity, Term::Nil))));
         }
         self
     }
@@ -201,12 +214,9 @@ impl Exception {
     }
 }
 
-/// `[{error_info, #{module => erl_erts_errors}}]`.
-fn error_info() -> Term {
-    Term::list([Term::from((
-        atom!("error_info"),
-        Term::map([(atom!("module"), atom!("erl_erts_errors"))]),
-    ))])
+/// `[{error_info, #{module => Module}}]`: who can explain the fault to a shell.
+fn error_info(module: Atom) -> Term {
+    Term::list([Term::from((atom!("error_info"), Term::map([(atom!("module"), module)])))])
 }
 
 /// `{badrpc, Reason}`.

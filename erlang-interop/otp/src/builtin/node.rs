@@ -78,9 +78,9 @@ async fn send(call: Call) -> Outcome {
     Ok(value)
 }
 
-/// `erlang:apply/2,3`.
+/// `erlang:apply/2,3`. Faults of what is applied show `apply` as their caller.
 async fn apply(call: Call) -> Outcome {
-    match &call.arguments[..] {
+    let applied = match &call.arguments[..] {
         [fun, arguments] => {
             let arguments = super::list(arguments)?;
             call.apply_fun(fun, arguments).await
@@ -89,8 +89,10 @@ async fn apply(call: Call) -> Outcome {
             let arguments = super::list(arguments)?;
             Box::pin(call.apply(module, function, arguments)).await
         }
-        _ => Err(Exception::badarg()),
-    }
+        _ => return Err(Exception::badarg()),
+    };
+    let arity = if call.arguments.len() == 2 { 2 } else { 3 };
+    applied.map_err(|raised| raised.called_from(&atom!("erlang"), &atom!("apply"), arity))
 }
 
 /// `exit(Pid, Reason)`, for processes of other nodes only: ours are not killed from outside.

@@ -1,0 +1,14 @@
+//! The services against real BEAMs, and against each other.
+//!
+//! Needs `erl` and `elixir` (Debian: `apt-get install erlang-base elixir`); a test that finds none
+//! fails and says so. Each test has its own EPMD on a port the system chose.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod beam;
+mod calls;
+mod clients;
+mod global;
+mod pg;
+mod servers;
+mod tasks;
+mod world;
