@@ -1,5 +1,6 @@
 //! Integration tests of the protocol machine: captures of real BEAMs, pairs in memory, hostile peers.
 
+mod allocations;
 mod capture;
 mod control;
 mod frames;
