@@ -14,6 +14,33 @@
 //! - [`server`] joins them with tokio's sockets; [`client`] is the other side.
 //! - [`environment`] is the one place that reads `ERL_EPMD_*`.
 //!
+//! A daemon and a node in one process, as `erlang-node` embeds it:
+//!
+//! ```
+//! use epmd::{Client, Registration, Server, ServerConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let loopback = std::net::Ipv4Addr::LOCALHOST;
+//! let config = ServerConfig {
+//!     port: 0, // any free one; 4369 in real life
+//!     addresses: vec![loopback.into()],
+//!     ..ServerConfig::default()
+//! };
+//! // `BindError::AddrInUse` here means that an EPMD runs already: use that one.
+//! let daemon = Server::bind(&config)?.spawn();
+//!
+//! let client = Client::new((loopback, daemon.port()).into());
+//! let registered = client.register(&Registration::new("har", 9100)).await?;
+//! assert!(registered.creation() > 0);
+//! assert_eq!(client.port_of("har").await?.map(|node| node.port), Some(9100));
+//!
+//! daemon.shutdown().await;
+//! registered.lost().await; // register again, with whoever listens next
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! spec: erl_dist_protocol, "EPMD Protocol"
 
 mod answer;

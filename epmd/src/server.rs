@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use listen::BindError;
-use shared::Shared;
+use shared::{CutOnDrop, Shared};
 
 use crate::answer::Rules;
 use crate::registry::RegistryLimits;
@@ -138,6 +138,7 @@ impl Server {
     /// Serves until `shutdown` completes or a KILL request is granted; then closes everything.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Ended {
         let Self { listeners, shared, .. } = self;
+        let _cut = CutOnDrop(Arc::clone(&shared));
         let mut acceptors = JoinSet::new();
         for listener in listeners {
             acceptors.spawn(connection::accept(Arc::clone(&shared), listener));

@@ -24,12 +24,15 @@ struct State {
     daemon: Daemon,
     next: ConnectionId,
     /// Connections without a registration, the oldest first.
-    pending: BTreeMap<ConnectionId, AbortHandle>,
-    registered: HashMap<ConnectionId, AbortHandle>,
+    pending: BTreeMap<ConnectionId, Task>,
+    registered: HashMap<ConnectionId, Task>,
     /// Each seat holds a copy; when all are gone, all sockets are closed.
     open: Option<mpsc::Sender<()>>,
     all_closed: Option<mpsc::Receiver<()>>,
 }
+
+/// A connection's task; none in the moment before it runs.
+type Task = Option<AbortHandle>;
 
 /// A connection's place in the table. Dropping it releases the name and the place.
 #[derive(Debug)]
@@ -62,23 +65,32 @@ impl Shared {
 
     /// Gives a new connection its place, and cuts the oldest pending one when there is none.
     ///
-    /// `start` spawns the task; it runs under the lock, so that the task can't finish before it
-    /// is in the table. `false`: the daemon is closing.
+    /// `start` spawns the task that owns the seat. No lock is held then, nor when a task is
+    /// cut: a runtime that shuts down may drop the seat at once, and that takes the lock.
+    ///
+    /// `false`: the daemon is closing.
     pub(super) fn admit(self: &Arc<Self>, start: impl FnOnce(Seat) -> AbortHandle) -> bool {
-        let mut state = self.lock();
-        let Some(open) = state.open.clone() else {
-            return false;
+        let (seat, crowded_out) = {
+            let mut state = self.lock();
+            let Some(open) = state.open.clone() else {
+                return false;
+            };
+            let full = state.pending.len() >= self.config.pending_connections_max;
+            let crowded_out = if full { state.pending.pop_first() } else { None };
+            state.next += 1;
+            let id = state.next;
+            state.pending.insert(id, None);
+            (Seat { shared: Arc::clone(self), id, name: None, _open: open }, crowded_out)
         };
-        if state.pending.len() >= self.config.pending_connections_max
-            && let Some((id, oldest)) = state.pending.pop_first()
-        {
+        if let Some((id, task)) = crowded_out {
             tracing::warn!(connection = id, "too many pending connections, cutting the oldest");
-            oldest.abort();
+            cut(task);
         }
-        state.next += 1;
-        let id = state.next;
-        let task = start(Seat { shared: Arc::clone(self), id, name: None, _open: open });
-        state.pending.insert(id, task);
+        let id = seat.id;
+        let task = start(seat);
+        if !self.lock().attach(id, &task) {
+            task.abort();
+        }
         true
     }
 
@@ -90,19 +102,57 @@ impl Shared {
         self.kill.notify_one();
     }
 
-    /// Cuts all connections and waits until their sockets are closed.
-    pub(super) async fn close_all(&self) {
-        let all_closed = {
+    /// Cuts all connections, and admits no more.
+    fn cut_all(&self) {
+        let tasks: Vec<Task> = {
             let mut state = self.lock();
             state.open = None;
-            for task in state.pending.values().chain(state.registered.values()) {
-                task.abort();
-            }
-            state.all_closed.take()
+            let pending = std::mem::take(&mut state.pending);
+            pending.into_values().chain(state.registered.drain().map(|(_, task)| task)).collect()
         };
+        tasks.into_iter().for_each(cut);
+    }
+
+    /// Cuts all connections and waits until their sockets are closed.
+    pub(super) async fn close_all(&self) {
+        self.cut_all();
+        let all_closed = self.lock().all_closed.take();
         if let Some(mut all_closed) = all_closed {
             // Nobody sends: this ends with the last sender.
             let _ = all_closed.recv().await;
+        }
+    }
+}
+
+/// Cuts all connections when the daemon's future is dropped before it has ended.
+#[derive(Debug)]
+pub(super) struct CutOnDrop(pub(super) Arc<Shared>);
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        self.0.cut_all();
+    }
+}
+
+fn cut(task: Task) {
+    if let Some(task) = task {
+        task.abort();
+    }
+}
+
+impl State {
+    /// Keeps the task of a connection. `false`: it has ended, or is to be cut.
+    fn attach(&mut self, id: ConnectionId, task: &AbortHandle) -> bool {
+        let place = match self.pending.get_mut(&id) {
+            Some(place) => Some(place),
+            None => self.registered.get_mut(&id),
+        };
+        match place {
+            Some(place) => {
+                *place = Some(task.clone());
+                true
+            }
+            None => false,
         }
     }
 }
@@ -112,6 +162,7 @@ impl Seat {
     pub(super) fn answer(&mut self, request: &Request<'_>, asker: Asker) -> Answer {
         let mut state = self.shared.lock();
         let answer = state.daemon.answer(request, asker, seconds_since_1970());
+        let mut stopped = None;
         match &answer {
             Answer::Keep { name, .. } => {
                 self.name = Some(name.clone());
@@ -119,13 +170,11 @@ impl Seat {
                     state.registered.insert(self.id, task);
                 }
             }
-            Answer::Stop { connection, .. } => {
-                if let Some(task) = state.registered.remove(connection) {
-                    task.abort();
-                }
-            }
+            Answer::Stop { connection, .. } => stopped = state.registered.remove(connection),
             _ => {}
         }
+        drop(state);
+        cut(stopped.flatten());
         answer
     }
 }

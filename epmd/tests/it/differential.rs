@@ -2,11 +2,12 @@
 //! ports and descriptors.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use socket2::{Domain, Socket, Type};
 
 use crate::process::{DaemonProcess, HAR_EPMD, start_daemon};
 use crate::support::{PATIENCE, address};
@@ -258,6 +259,42 @@ fn kill_and_stop() {
     relaxed.body(&alive(b"b", 6, b""));
     assert_eq!(relaxed.body(b"k"), Seen::End(b"OK".to_vec()));
     assert_eq!(relaxed.ours.process.code(), Some(0));
+}
+
+/// This host's address on some network, if it has one. (Nothing is sent to the example address.)
+fn outer_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
+}
+
+/// Asks from `source` at loopback: to the daemon that is a stranger, since the two differ.
+fn ask_from(source: IpAddr, port: u16, body: &[u8]) -> Seen {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+    socket.connect(&address(port).into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(&framed(body)).unwrap();
+    listen(&mut stream)
+}
+
+#[test]
+fn strangers_may_look_and_change_nothing() {
+    // On a host without a network nobody can be a stranger; `answer.rs` and `connection.rs` test
+    // the rule without sockets.
+    let source = outer_address().unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let stranger = !source.is_loopback();
+    let mut pair = Pair::start(&["-relaxed_command_check"]);
+    pair.body(&alive(b"a", 6, b""));
+    for body in [&alive(b"b", 6, b"")[..], b"d", b"sa", b"za", b"n", b"k"] {
+        let ours = ask_from(source, pair.ours.port, body);
+        let theirs = ask_from(source, pair.original.port, body);
+        let theirs = comparable(&theirs, pair.original.port);
+        assert_eq!(theirs, comparable(&ours, pair.ours.port), "{:?}", body[0] as char);
+        let may = matches!(body[0], b'z' | b'n');
+        assert_eq!(ours == Seen::End(Vec::new()), stranger && !may, "{:?}", body[0] as char);
+    }
 }
 
 /// Bytes close to requests, made at random.

@@ -123,6 +123,31 @@ async fn dropping_the_handle_frees_the_port() {
 }
 
 #[tokio::test]
+async fn a_dropped_run_cuts_its_connections() {
+    let server = Server::bind(&config()).unwrap();
+    let client = Client::new(address(server.port())).with_timeout(PATIENCE);
+    let serving = server.run(std::future::pending());
+    let node = Registration::new("a", 1);
+    let registered = tokio::select! {
+        _ = serving => panic!("nobody asked it to end"),
+        registered = client.register(&node) => registered.unwrap(),
+    };
+    tokio::time::timeout(PATIENCE, registered.lost()).await.unwrap();
+}
+
+#[test]
+fn a_runtime_that_shuts_down_does_not_hang() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _registered = runtime.block_on(async {
+        let (server, client) = start(&config());
+        let registered = client.register(&Registration::new("a", 1)).await.unwrap();
+        std::mem::forget(server);
+        registered
+    });
+    runtime.shutdown_timeout(PATIENCE);
+}
+
+#[tokio::test]
 async fn ipv6_loopback_is_served_too() {
     let (server, client) = start(&config());
     let Ok(stream) = tokio::net::TcpStream::connect(("::1", server.port())).await else {
