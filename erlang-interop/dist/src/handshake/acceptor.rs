@@ -244,8 +244,8 @@ impl Acceptor {
             (PeerName::Dynamic { .. }, Decision::Named { name, creation }) => {
                 // As a BEAM does: a node with a given name is hidden, and keeps its name only if
                 // NAME_ME is common in the end.
-                self.config.flags = (self.config.flags - DistributionFlags::PUBLISHED)
-                    | DistributionFlags::NAME_ME;
+                self.config.flags =
+                    (self.config.flags - DistributionFlags::PUBLISHED) | DistributionFlags::NAME_ME;
                 (name, Some(creation))
             }
             (PeerName::Static(_), Decision::Named { .. }) => {

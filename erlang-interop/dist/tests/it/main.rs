@@ -11,3 +11,4 @@ mod operations;
 mod otp;
 mod pair;
 mod sample;
+mod seeds;
