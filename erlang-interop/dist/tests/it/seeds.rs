@@ -1,5 +1,8 @@
 //! Replays the seeds of the fuzz targets, so that the normal suite gains from what they found.
 
+// The fuzz workspace needs the targets public; here nobody outside does.
+#![allow(unreachable_pub)]
+
 use std::path::Path;
 
 #[path = "../../../../fuzz/src/control.rs"]
