@@ -4,14 +4,20 @@ mod arguments;
 mod client;
 mod completions;
 mod config;
+mod convert;
 mod epmd;
+mod exception;
 mod failure;
 mod flags;
 mod man;
 mod names;
+mod parse;
 mod ping;
+mod rpc;
 mod runtime;
+mod source;
 mod start;
+mod syntax;
 mod version;
 
 use std::ffi::OsString;
@@ -37,8 +43,14 @@ enum Command {
     Start(start::Arguments),
     /// See whether a node answers and has the same cookie
     Ping(ping::Arguments),
+    /// Call a function on a node and print what it returns
+    Rpc(rpc::Arguments),
     /// List the nodes registered at an EPMD
     Names(names::Arguments),
+    /// Convert a source of one tool into the notation of another
+    Convert(convert::Arguments),
+    /// Print the semantic graph of a source
+    Parse(parse::Arguments),
     /// Run or query the Erlang Port Mapper Daemon
     Epmd(epmd::Arguments),
     /// Check the configuration, or show what is in force and where it came from
@@ -86,7 +98,10 @@ impl Command {
         match self {
             Self::Start(arguments) => start::run(&arguments),
             Self::Ping(arguments) => ping::run(&arguments),
+            Self::Rpc(arguments) => rpc::run(&arguments),
             Self::Names(arguments) => names::run(&arguments),
+            Self::Convert(arguments) => convert::run(&arguments),
+            Self::Parse(arguments) => parse::run(&arguments),
             Self::Config(arguments) => config::run(&arguments),
             Self::Version => version::run(),
             Self::Completions(arguments) => completions::run(&arguments),

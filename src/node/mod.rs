@@ -8,8 +8,9 @@ mod port_mapper;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use erlang_interop::node::{Cookie, Epmd, Node, NodeConfig, NodeName, StartError};
-use erlang_interop::term::{Atom, AtomTooLong};
+use erlang_interop::node::{Cookie, Epmd, Node, NodeConfig, NodeName, SpawnError, StartError};
+use erlang_interop::otp::{Functions, StandardOptions, standard};
+use erlang_interop::term::{Atom, AtomTooLong, atom};
 use tokio::task::JoinHandle;
 
 use crate::cluster::keep_connected;
@@ -36,6 +37,9 @@ pub enum StartFailure {
     /// There is no port mapper.
     #[error(transparent)]
     PortMapper(#[from] PortMapperError),
+    /// A service of every Erlang node could not be started.
+    #[error("a standard service did not start: {0}; please report this")]
+    Services(#[from] SpawnError),
     /// The node could not come up.
     #[error(transparent)]
     Node(#[from] StartError),
@@ -65,13 +69,14 @@ impl HarNode {
         let mapper = wanted.find().await?;
         let epmd_embedded = matches!(mapper, PortMapper::Embedded(_));
         let node = Node::new(config)?;
+        start_services(&node, settings)?;
         if let Err(error) = node.listen().await {
             node.shutdown().await;
             return Err(error.into());
         }
         let mut background = vec![tokio::spawn(wanted.keep(mapper))];
         for peer in &settings.nodes.value.0 {
-            let peer = atom(peer)?;
+            let peer = atom_of(peer)?;
             background.push(tokio::spawn(keep_connected(node.clone(), peer)));
         }
         Ok(Self { node, epmd_embedded, background })
@@ -120,6 +125,18 @@ pub fn client(settings: &Settings, name: &str) -> Result<Node, StartFailure> {
     Ok(node)
 }
 
+/// What a peer can call and send to, all there before the first one can connect.
+fn start_services(node: &Node, settings: &Settings) -> Result<(), StartFailure> {
+    let mut options = StandardOptions::default()
+        .task_supervisor(atom!("Elixir.HAR.TaskSupervisor"))
+        .diagnostics(settings.diagnostics.value);
+    // `global` connects everybody to everybody; a hidden node has no part in that.
+    options.global = !settings.hidden.value;
+    let functions = Functions::builder().build();
+    standard(node, functions, options)?;
+    Ok(())
+}
+
 fn node_config(settings: &Settings, cookie: &ErlangCookie) -> Result<NodeConfig, StartFailure> {
     let cookie = Cookie::new(cookie.reveal()).map_err(|_| ConfigError::CookieMalformed {
         origin: "the settings".into(),
@@ -140,7 +157,7 @@ fn node_name(name: &str) -> Result<NodeName, StartFailure> {
         .map_err(|error| StartFailure::Name { name: name.into(), reason: error.to_string() })
 }
 
-fn atom(name: &str) -> Result<Atom, StartFailure> {
+fn atom_of(name: &str) -> Result<Atom, StartFailure> {
     Atom::new(name).map_err(|error: AtomTooLong| StartFailure::Name {
         name: name.into(),
         reason: error.to_string(),

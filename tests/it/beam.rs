@@ -4,7 +4,7 @@ use crate::command::Home;
 use crate::running::{Running, free_port};
 
 /// An EPMD and an Erlang node `beam@127.0.0.1` with cookie `C`.
-struct Beam {
+pub(crate) struct Beam {
     home: Home,
     port: String,
     node: Running,
@@ -13,7 +13,7 @@ struct Beam {
 
 impl Beam {
     #[track_caller]
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (home, port) = (Home::new(), free_port().to_string());
         let mut command = home.command();
         command.args(["epmd", "-port", &port, "-address", "127.0.0.1"]);
@@ -27,11 +27,11 @@ impl Beam {
         command.args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]);
         command.args(["-eval", "io:format(\"ready~n\")"]);
         let node = Running::start(command);
-        node.stdout.wait_for("ready");
+        node.wait_for("ready");
         Self { home, port, node, _epmd: epmd }
     }
 
-    fn har(&self, cookie: &str, arguments: &[&str]) -> crate::command::Outcome {
+    pub(crate) fn har(&self, cookie: &str, arguments: &[&str]) -> crate::command::Outcome {
         let variables = [("HAR_COOKIE", cookie), ("ERL_EPMD_PORT", &*self.port)];
         self.home.har_with(&variables, arguments)
     }
@@ -64,17 +64,17 @@ fn a_wrong_cookie_is_named_with_the_cure() {
 }
 
 #[test]
-fn a_beam_connects_to_a_har_node_beside_it_and_learns_of_its_end() {
+fn a_beam_pings_a_har_node_beside_it_and_learns_of_its_end() {
     let beam = Beam::start();
     let mut command = beam.home.command();
     command.args(["start", "--epmd-port", &beam.port, "--cookie", "C"]);
     let mut har = Running::start(command);
     har.stdout.wait_for("(joined)");
-    har.stdout.wait_for("Ctrl-C stops it.");
-    let connect = "io:format(\"~p\", [net_kernel:connect_node('har@127.0.0.1')])";
-    assert_eq!(beam.eval("C", connect), "true");
-    assert_eq!(beam.eval("WRONG", connect), "false");
+    har.wait_for("Ctrl-C stops it.");
+    let ping = "io:format(\"~p\", [net_adm:ping('har@127.0.0.1')])";
+    assert_eq!(beam.eval("C", ping), "pong");
+    assert_eq!(beam.eval("WRONG", ping), "pang");
     har.signal("TERM");
     assert!(har.ended().success());
-    assert_eq!(beam.eval("C", connect), "false");
+    assert_eq!(beam.eval("C", ping), "pang");
 }

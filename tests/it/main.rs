@@ -3,9 +3,11 @@
 mod beam;
 mod command;
 mod config;
+mod convert;
 mod cookie;
 mod documents;
 mod ping;
+mod rpc;
 mod running;
 mod start;
 mod tidy;

@@ -52,6 +52,18 @@ impl Running {
         self.child.id()
     }
 
+    /// Waits until the program has said that it is `ready`.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, ready: &str) {
+        let seen = self.stdout.seen(ready, 1);
+        assert!(
+            seen,
+            "{ready:?} was not printed; this was:\n{}\n{}",
+            self.stdout.text(),
+            self.stderr.text()
+        );
+    }
+
     /// Sends a signal: `TERM`, `INT`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.id().to_string();
@@ -110,16 +122,21 @@ impl Printed {
         self.0.0.lock().expect("not poisoned").text.clone()
     }
 
-    /// Waits until `text` was printed `times` times.
-    #[track_caller]
-    pub(crate) fn wait_for_times(&self, text: &str, times: usize) {
+    fn seen(&self, text: &str, times: usize) -> bool {
         let (state, changed) = &*self.0;
         let seen = |state: &State| state.text.matches(text).count() >= times;
         let guard = state.lock().expect("not poisoned");
         let waiting = |state: &mut State| !seen(state) && !state.ended;
         let (state, _) =
             changed.wait_timeout_while(guard, PATIENCE, waiting).expect("not poisoned");
-        assert!(seen(&state), "{text:?} was not printed {times} times; this was:\n{}", state.text);
+        seen(&state)
+    }
+
+    /// Waits until `text` was printed `times` times.
+    #[track_caller]
+    pub(crate) fn wait_for_times(&self, text: &str, times: usize) {
+        let seen = self.seen(text, times);
+        assert!(seen, "{text:?} was not printed {times} times; this was:\n{}", self.text());
     }
 
     /// Waits until `text` was printed.

@@ -14,7 +14,7 @@ fn node(home: &Home, epmd_port: u16, name: &str, more: &[&str]) -> Running {
     command.args(["start", "--name", &format!("{name}@127.0.0.1")]);
     command.args(["--epmd-port", &epmd_port.to_string()]).args(more);
     let running = Running::start(command);
-    running.stdout.wait_for("Ctrl-C stops it.");
+    running.wait_for("Ctrl-C stops it.");
     running
 }
 

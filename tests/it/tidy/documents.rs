@@ -74,7 +74,8 @@ fn every_format_is_told_in_the_readme() {
     for entry in fs::read_dir(folder).expect("src/data_plane/formats") {
         let path = entry.expect("an entry of formats").path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if name != "mod" && !readme.contains(&name) {
+        // A format is a folder of code; beside them lie their common tests.
+        if path.join("mod.rs").exists() && !readme.contains(&name) {
             untold.push(name);
         }
     }
