@@ -162,16 +162,20 @@ impl Connection {
     }
 
     fn asker(&self) -> io::Result<Asker> {
-        let local = is_local(self.peer, self.stream.local_addr()?);
+        // Nearly all are from loopback: the system is asked for our side only for the others.
+        let local = is_loopback(self.peer) || is_own_address(self.peer, self.stream.local_addr()?);
         let holder = Holder { connection: self.seat.id, descriptor: descriptor(&self.stream) };
         Ok(Asker { local, holder })
     }
 }
 
-/// From loopback, or from the very address it came to, that is from this host.
-fn is_local(peer: SocketAddr, own: SocketAddr) -> bool {
-    let peer = peer.ip().to_canonical();
-    peer.is_loopback() || peer == own.ip().to_canonical()
+fn is_loopback(peer: SocketAddr) -> bool {
+    peer.ip().to_canonical().is_loopback()
+}
+
+/// From the very address it came to, that is from this host.
+fn is_own_address(peer: SocketAddr, own: SocketAddr) -> bool {
+    peer.ip().to_canonical() == own.ip().to_canonical()
 }
 
 #[cfg(unix)]
@@ -190,7 +194,8 @@ mod tests {
     use super::*;
 
     fn local(peer: &str, own: &str) -> bool {
-        is_local(peer.parse().unwrap(), own.parse().unwrap())
+        let peer = peer.parse().unwrap();
+        is_loopback(peer) || is_own_address(peer, own.parse().unwrap())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::{PATIENCE, address};
@@ -10,10 +11,18 @@ use crate::support::{PATIENCE, address};
 /// Path of the program under test.
 pub(crate) const HAR_EPMD: &str = env!("CARGO_BIN_EXE_har-epmd");
 
-/// A port nobody listens on at the moment.
+/// A port nobody listens on. Below the range that outgoing connections get theirs from: other
+/// tests open thousands, and one of them could take the port before the daemon does.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Test processes that run side by side begin at different places.
+    let start = std::process::id().wrapping_mul(37);
+    let candidates = (0..10_000).map(|_| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        u16::try_from(20_000 + start.wrapping_add(step) % 12_000).unwrap()
+    });
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    candidates.into_iter().find(free).unwrap()
 }
 
 /// A process that is killed and reaped when the test ends.
