@@ -10,4 +10,5 @@ pub mod control_plane;
 pub mod data_plane;
 pub mod node;
 pub mod semantic;
+pub mod services;
 pub mod telemetry;

@@ -1,0 +1,152 @@
+//! `HAR.ControlPlane.PolicyEngine`.
+
+use erlang_interop::otp::{Exception, FunctionsBuilder, Outcome};
+use erlang_interop::term::{Term, atom, term};
+
+use super::shapes;
+use crate::control_plane::{Backend, ControlPlane, Policy, Verdict};
+use crate::semantic::terms;
+
+pub(super) const POLICY_ENGINE: &str = "Elixir.HAR.ControlPlane.PolicyEngine";
+
+pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "apply_policies", 2, move |args| {
+        apply(&shared, &args[0], &args[1], &Term::Nil)
+    });
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "apply_policies", 3, move |args| {
+        apply(&shared, &args[0], &args[1], &args[2])
+    });
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "evaluate", 2, move |args| {
+        evaluate(&shared, &args[0], &args[1], &Term::Nil)
+    });
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "evaluate", 3, move |args| {
+        evaluate(&shared, &args[0], &args[1], &args[2])
+    });
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "add_policy", 1, move |args| add(&shared, &args[0]));
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "remove_policy", 1, move |args| Ok(remove(&shared, &args[0])));
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "load_policies", 1, move |args| load(&shared, &args[0]));
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "list_policies", 0, move |_| Ok(all(&shared)));
+    let shared = plane.clone();
+    functions.pure(POLICY_ENGINE, "stats", 0, move |_| Ok(stats(&shared)));
+}
+
+/// The backends that are allowed, as the caller gave them.
+pub(super) fn apply(
+    plane: &ControlPlane,
+    backends: &Term,
+    operation: &Term,
+    options: &Term,
+) -> Outcome {
+    let given = shapes::list(backends)?;
+    let operation = shapes::operation(operation)?;
+    let names = shapes::policy_names(&shapes::options(options)?);
+    let backends = given.iter().map(shapes::backend).collect::<Result<Vec<Backend>, _>>()?;
+    let allowed = plane.apply_policies(backends.clone(), &operation, names.as_deref());
+    let mut left = allowed.iter().peekable();
+    // What is allowed keeps its order, so one walk finds the terms again.
+    let kept = given
+        .iter()
+        .zip(&backends)
+        .filter(|(_, backend)| left.next_if(|next| next == backend).is_some());
+    Ok(Term::list(kept.map(|(term, _)| term.clone())))
+}
+
+pub(super) fn evaluate(
+    plane: &ControlPlane,
+    backend: &Term,
+    operation: &Term,
+    options: &Term,
+) -> Outcome {
+    let (backend, operation) = (shapes::backend(backend)?, shapes::operation(operation)?);
+    let names = shapes::policy_names(&shapes::options(options)?);
+    let verdict = plane.policies().evaluate(&backend, &operation, names.as_deref());
+    plane.policies_mut().count(1, u64::from(verdict == Verdict::Deny));
+    Ok(match verdict {
+        Verdict::Allow => term!(allow),
+        Verdict::Deny => term!(deny),
+        Verdict::Prefer(boost) => Term::from((atom!("prefer"), boost)),
+    })
+}
+
+pub(super) fn add(plane: &ControlPlane, policy: &Term) -> Outcome {
+    let policy = Policy::from_map(&shapes::map(policy)?);
+    plane.policies_mut().add(policy);
+    Ok(term!(ok))
+}
+
+pub(super) fn remove(plane: &ControlPlane, name: &Term) -> Term {
+    if let Some(name) = terms::value(name).to_text() {
+        plane.policies_mut().remove(&name);
+    }
+    term!(ok)
+}
+
+pub(super) fn load(plane: &ControlPlane, policies: &Term) -> Outcome {
+    let policies = shapes::list(policies)?
+        .iter()
+        .map(|policy| shapes::map(policy).map(|map| Policy::from_map(&map)))
+        .collect::<Result<Vec<_>, Exception>>()?;
+    plane.policies_mut().load(policies);
+    Ok(term!(ok))
+}
+
+/// The policies as they came.
+pub(super) fn all(plane: &ControlPlane) -> Term {
+    Term::list(plane.policies().policies().iter().map(|policy| terms::map_term(&policy.source)))
+}
+
+pub(super) fn stats(plane: &ControlPlane) -> Term {
+    let stats = plane.policies().stats();
+    let number = |count: u64| Term::from(i64::try_from(count).unwrap_or(i64::MAX));
+    Term::map([
+        (atom!("evaluations"), number(stats.evaluations)),
+        (atom!("denials"), number(stats.denials)),
+        (atom!("policies"), number(u64::try_from(stats.policies).unwrap_or(u64::MAX))),
+        (atom!("denial_rate"), Term::from(stats.denial_rate())),
+    ])
+}
+
+/// The state that `:sys.get_state/1` shows. spec: contract 2
+pub(super) fn state(plane: &ControlPlane) -> Term {
+    let stats = plane.policies().stats();
+    let number = |count: u64| Term::from(i64::try_from(count).unwrap_or(i64::MAX));
+    terms::structure(
+        POLICY_ENGINE,
+        [
+            ("policies", all(plane)),
+            ("evaluations", number(stats.evaluations)),
+            ("denials", number(stats.denials)),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::semantic::{Kind, Map, Operation};
+
+    #[test]
+    fn policies_filter_and_are_counted() {
+        let plane = ControlPlane::new(false);
+        let deny = term!(#{name => "d", type => deny, priority => 1, condition => #{backend_type => remote}});
+        add(&plane, &deny).unwrap();
+        let local = term!(#{name => "a", type => local});
+        let remote = term!(#{name => "b", type => remote});
+        let operation = Operation::new("x", Kind::CommandRun, Map::new()).to_term();
+        let backends = Term::list([remote.clone(), local.clone()]);
+        assert_eq!(apply(&plane, &backends, &operation, &Term::Nil), Ok(Term::list([local])));
+        assert_eq!(evaluate(&plane, &remote, &operation, &Term::Nil), Ok(term!(deny)));
+        let counts = stats(&plane);
+        assert_eq!(counts.as_map().unwrap().get_atom("denials"), Some(&Term::from(2)));
+        remove(&plane, &Term::from("d"));
+        assert_eq!(evaluate(&plane, &remote, &operation, &Term::Nil), Ok(term!(allow)));
+    }
+}

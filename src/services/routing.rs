@@ -1,0 +1,186 @@
+//! `HAR.ControlPlane.Router` and `HAR.ControlPlane.RoutingTable`.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+
+use erlang_interop::otp::{FunctionsBuilder, Outcome};
+use erlang_interop::term::{Term, atom, term};
+
+use super::errors::{error, key_error, ok, route_reason, table_reason};
+use super::shapes::{self, ROUTING_DECISION, ROUTING_PLAN};
+use crate::control_plane::{ControlPlane, RoutingDecision};
+use crate::data_plane::limits::SOURCE_BYTES_MAX;
+use crate::semantic::{Map, Operation, Value, terms};
+
+const ROUTER: &str = "Elixir.HAR.ControlPlane.Router";
+pub(super) const ROUTING_TABLE: &str = "Elixir.HAR.ControlPlane.RoutingTable";
+
+pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
+    let shared = plane.clone();
+    functions.blocking(ROUTER, "route", 2, move |args| route(&shared, &args[0], &args[1]));
+    let shared = plane.clone();
+    functions
+        .blocking(ROUTER, "route_batch", 1, move |args| route_batch(&shared, &args[0], &Term::Nil));
+    let shared = plane.clone();
+    functions
+        .blocking(ROUTER, "route_batch", 2, move |args| route_batch(&shared, &args[0], &args[1]));
+    let shared = plane.clone();
+    functions.pure(ROUTING_TABLE, "match", 2, move |args| matching(&shared, &args[0], &args[1]));
+    let shared = plane.clone();
+    functions.blocking(ROUTING_TABLE, "reload", 1, move |args| reload(&shared, &args[0]));
+    let shared = plane.clone();
+    functions.pure(ROUTING_TABLE, "get_routes", 0, move |_| Ok(routes(&shared)));
+}
+
+/// `{:ok, %RoutingPlan{}}`. The plan holds the graph as the caller gave it.
+pub(super) fn route(plane: &ControlPlane, graph_term: &Term, options_term: &Term) -> Outcome {
+    let graph = shapes::graph(graph_term)?;
+    let options = shapes::options(options_term)?;
+    let Some(target) = options.get("target").cloned() else {
+        return Err(key_error("target", options_term));
+    };
+    let plan = match plane.route(&graph, target.clone(), shapes::policy_names(&options).as_deref())
+    {
+        Ok(plan) => plan,
+        Err(fault) => return Ok(error(route_reason(&fault))),
+    };
+    let vertices = graph_term.as_map().and_then(|map| map.get_atom("vertices"));
+    let given: Vec<Term> = vertices.and_then(Term::list_iter).into_iter().flatten().collect();
+    let decisions =
+        plan.decisions.iter().map(|decision| decision_term(decision, &given[decision.operation]));
+    Ok(ok(terms::structure(
+        ROUTING_PLAN,
+        [
+            ("graph", graph_term.clone()),
+            ("decisions", Term::list(decisions)),
+            ("target", terms::term(&target)),
+            ("metadata", terms::map_term(&plan.metadata())),
+        ],
+    )))
+}
+
+fn decision_term(decision: &RoutingDecision, operation: &Term) -> Term {
+    let alternatives = decision.alternatives.iter().map(|backend| terms::term(&backend.to_value()));
+    terms::structure(
+        ROUTING_DECISION,
+        [
+            ("operation", operation.clone()),
+            ("backend", terms::term(&decision.backend.to_value())),
+            ("alternatives", Term::list(alternatives)),
+            ("reason", term!(pattern_match)),
+            ("timestamp", terms::term(&decision.timestamp.to_value())),
+        ],
+    )
+}
+
+/// One result for each operation, in order: `{:ok, decision}` or `{:error, :no_backend_available}`.
+fn route_batch(plane: &ControlPlane, operations: &Term, options: &Term) -> Outcome {
+    let given = shapes::list(operations)?;
+    let operations = given.iter().map(shapes::operation).collect::<Result<Vec<Operation>, _>>()?;
+    let policies = shapes::policy_names(&shapes::options(options)?);
+    let decided = plane.route_batch(&operations, policies.as_deref());
+    let results = decided.iter().zip(&given).map(|(decision, operation)| match decision {
+        Some(decision) => ok(decision_term(decision, operation)),
+        None => term!({error, no_backend_available}),
+    });
+    Ok(Term::list(results))
+}
+
+/// The backends for an operation. A map as target is laid over the operation's own.
+pub(super) fn matching(plane: &ControlPlane, operation: &Term, target: &Term) -> Outcome {
+    let mut operation = shapes::operation(operation)?;
+    if let Some(target) = terms::map(target) {
+        operation.target.extend(target);
+    }
+    let found = plane.table().matching(&operation);
+    Ok(Term::list(found.iter().map(|backend| terms::term(&backend.to_value()))))
+}
+
+/// Reads a table from this node's disk; `:ok`, or `{:error, reason}` and the old one stays.
+pub(super) fn reload(plane: &ControlPlane, path: &Term) -> Outcome {
+    let source = match read_file(shapes::text(path)?) {
+        Ok(source) => source,
+        Err(reason) => return Ok(error(reason)),
+    };
+    Ok(match plane.reload(&source) {
+        Ok(()) => term!(ok),
+        Err(fault) => error(table_reason(&fault)),
+    })
+}
+
+fn read_file(path: &str) -> Result<String, Term> {
+    let reason = |fault: std::io::Error| match fault.kind() {
+        ErrorKind::NotFound => term!(enoent),
+        ErrorKind::PermissionDenied => term!(eacces),
+        ErrorKind::IsADirectory => term!(eisdir),
+        ErrorKind::NotADirectory => term!(enotdir),
+        ErrorKind::InvalidData => term!({invalid_routing_table, "the file is not UTF-8"}),
+        _ => term!(eio),
+    };
+    let limit = u64::try_from(SOURCE_BYTES_MAX).unwrap_or(u64::MAX);
+    let file = File::open(path).map_err(reason)?;
+    let mut source = String::new();
+    // One byte more than allowed tells a file that is too long.
+    file.take(limit + 1).read_to_string(&mut source).map_err(reason)?;
+    if source.len() > SOURCE_BYTES_MAX {
+        return Err(Term::from((
+            atom!("invalid_routing_table"),
+            Term::from("the file is too large"),
+        )));
+    }
+    Ok(source)
+}
+
+/// The table as `[%{pattern: …, backends: […]}]`.
+pub(super) fn routes(plane: &ControlPlane) -> Term {
+    Term::list(plane.table().routes().iter().map(|route| terms::term(&route.to_value())))
+}
+
+/// The state that `:sys.get_state/1` shows.
+pub(super) fn state(plane: &ControlPlane) -> Term {
+    terms::map_term(&Map::new().with("routes", Value::Opaque(routes(plane))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::semantic::Kind;
+
+    fn operation() -> Term {
+        Operation::new("a", Kind::ServiceStart, Map::new().with("service", "x")).to_term()
+    }
+
+    #[test]
+    fn a_batch_gives_a_result_for_each_in_order() {
+        let plane = ControlPlane::new(false);
+        let results =
+            route_batch(&plane, &Term::list([operation(), operation()]), &Term::Nil).unwrap();
+        let results: Vec<Term> = results.list_iter().unwrap().collect();
+        assert_eq!(results.len(), 2);
+        let decision = &results[0].as_tagged("ok").unwrap()[0];
+        assert!(terms::is_struct(decision, ROUTING_DECISION));
+        assert_eq!(decision.as_map().unwrap().get_atom("operation"), Some(&operation()));
+        assert!(route_batch(&plane, &Term::list([term!(x)]), &Term::Nil).is_err());
+        let none = route_batch(&ControlPlane::new(true), &Term::list([operation()]), &Term::Nil);
+        assert_eq!(none, Ok(term!([{error, no_backend_available}])));
+    }
+
+    #[test]
+    fn a_table_is_reloaded_whole_or_not_at_all() {
+        let plane = ControlPlane::new(false);
+        assert_eq!(reload(&plane, &Term::from("/nowhere/at/all")), Ok(term!({error, enoent})));
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let path = Term::from(file.path().to_str().unwrap());
+        write!(file, "routes: x").unwrap();
+        let before = routes(&plane);
+        let answer = reload(&plane, &path).unwrap();
+        assert!(answer.as_tagged("error").unwrap()[0].as_tagged("invalid_routing_table").is_some());
+        assert_eq!(routes(&plane), before);
+        file.as_file_mut().set_len(0).unwrap();
+        std::fs::write(file.path(), "routes: []").unwrap();
+        assert_eq!(reload(&plane, &path), Ok(term!(ok)));
+        assert_eq!(routes(&plane), Term::Nil);
+    }
+}

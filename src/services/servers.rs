@@ -1,0 +1,179 @@
+//! The registered servers of the control plane, for callers that use `GenServer.call/2` by name.
+// spec: contract 1.3
+
+use erlang_interop::node::{Context, Node, SpawnError, SpawnOptions};
+use erlang_interop::otp::Outcome;
+use erlang_interop::otp::gen_message::From;
+use erlang_interop::otp::gen_server::{self, Answer, GenServer, Next};
+use erlang_interop::term::{Atom, Term, atom, term};
+
+use super::health::{HEALTH_CHECKER, all, check_now, status_term};
+use super::policies::{self, POLICY_ENGINE};
+use super::routing::{self, ROUTING_TABLE};
+use super::{health, shapes};
+use crate::control_plane::{ControlPlane, Status};
+use crate::semantic::terms;
+
+/// Which server a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    RoutingTable,
+    HealthChecker,
+    PolicyEngine,
+    Ipfs,
+    Security,
+}
+
+const ROLES: &[(Role, &str)] = &[
+    (Role::RoutingTable, ROUTING_TABLE),
+    (Role::HealthChecker, HEALTH_CHECKER),
+    (Role::PolicyEngine, POLICY_ENGINE),
+    (Role::Ipfs, "Elixir.HAR.IPFS.Node"),
+    (Role::Security, "Elixir.HAR.Security.Manager"),
+];
+
+pub(super) fn start(node: &Node, plane: &ControlPlane) -> Result<(), SpawnError> {
+    for (role, name) in ROLES.iter().copied() {
+        let name = Atom::from_checked(name);
+        let server = Server { role, name: name.clone(), plane: plane.clone() };
+        gen_server::start(node, SpawnOptions::new().name(name), server)?;
+    }
+    Ok(())
+}
+
+struct Server {
+    role: Role,
+    name: Atom,
+    plane: ControlPlane,
+}
+
+impl GenServer for Server {
+    fn module(&self) -> Atom {
+        self.name.clone()
+    }
+
+    fn state(&self) -> Term {
+        match self.role {
+            Role::RoutingTable => routing::state(&self.plane),
+            Role::HealthChecker => health::state(&self.plane),
+            Role::PolicyEngine => policies::state(&self.plane),
+            Role::Ipfs => term!(#{enabled => false}),
+            Role::Security => term!(#{tier => development, tls_config => #{}}),
+        }
+    }
+
+    async fn handle_call(&mut self, _context: &mut Context, request: Term, from: From) -> Answer {
+        let plane = self.plane.clone();
+        let outcome = match self.role {
+            Role::RoutingTable => routing_table(plane, &request).await,
+            Role::HealthChecker => health_checker(&plane, &request).await,
+            Role::PolicyEngine => policy_engine(&plane, &request),
+            Role::Ipfs | Role::Security => None,
+        };
+        match outcome {
+            Some(Ok(value)) => Answer::Reply(value),
+            Some(Err(raised)) => {
+                // A BEAM's server would end; a bad call must not take the table from the others.
+                tracing::warn!(server = %self.name, from = %from.pid(), %raised, "a call failed");
+                Answer::NoReply
+            }
+            None => {
+                tracing::warn!(server = %self.name, from = %from.pid(), "unknown call");
+                Answer::NoReply
+            }
+        }
+    }
+
+    async fn handle_cast(&mut self, _context: &mut Context, message: Term) -> Next {
+        let known = match self.role {
+            Role::HealthChecker => health_cast(&self.plane, &message),
+            Role::PolicyEngine => policy_cast(&self.plane, &message),
+            _ => None,
+        };
+        if known.is_none() {
+            tracing::warn!(server = %self.name, "unknown cast");
+        }
+        Next::Continue
+    }
+}
+
+async fn routing_table(plane: ControlPlane, request: &Term) -> Option<Outcome> {
+    if request.is_atom("get_routes") {
+        return Some(Ok(routing::routes(&plane)));
+    }
+    if let Some([operation, target]) = request.as_tagged("match") {
+        return Some(routing::matching(&plane, operation, target));
+    }
+    let [path] = request.as_tagged("reload")? else { return None };
+    let path = path.clone();
+    let done = tokio::task::spawn_blocking(move || routing::reload(&plane, &path)).await;
+    Some(done.unwrap_or_else(|_| Ok(Term::from((atom!("error"), atom!("eio"))))))
+}
+
+async fn health_checker(plane: &ControlPlane, request: &Term) -> Option<Outcome> {
+    if request.is_atom("all_health") {
+        return Some(Ok(all(plane)));
+    }
+    if let Some([id]) = request.as_tagged("get_health") {
+        let status = plane.health().status(id.as_str()?);
+        return Some(Ok(status_term(&status)));
+    }
+    let [backend] = request.as_tagged("check_now")? else { return None };
+    Some(check_now(plane, backend).await)
+}
+
+fn policy_engine(plane: &ControlPlane, request: &Term) -> Option<Outcome> {
+    if request.is_atom("list_policies") {
+        return Some(Ok(policies::all(plane)));
+    }
+    if request.is_atom("stats") {
+        return Some(Ok(policies::stats(plane)));
+    }
+    if let Some([backends, operation, options]) = request.as_tagged("apply") {
+        return Some(policies::apply(plane, backends, operation, options));
+    }
+    let [backend, operation, options] = request.as_tagged("evaluate")? else { return None };
+    Some(policies::evaluate(plane, backend, operation, options))
+}
+
+/// `None`: not a cast of this server.
+fn health_cast(plane: &ControlPlane, message: &Term) -> Option<()> {
+    if let Some([backend]) = message.as_tagged("register") {
+        let id = crate::control_plane::backend_id(&terms::value(backend))?;
+        plane.health_mut().register(&id);
+        return Some(());
+    }
+    let [id, status] = message.as_tagged("set_health")? else { return None };
+    let status = Status::from_name(status.as_atom()?.as_str());
+    plane.health_mut().set(shapes::text(id).ok()?, status);
+    Some(())
+}
+
+fn policy_cast(plane: &ControlPlane, message: &Term) -> Option<()> {
+    if let Some([policy]) = message.as_tagged("add_policy") {
+        return policies::add(plane, policy).ok().map(|_| ());
+    }
+    if let Some([name]) = message.as_tagged("remove_policy") {
+        policies::remove(plane, name);
+        return Some(());
+    }
+    let [list] = message.as_tagged("load_policies")? else { return None };
+    policies::load(plane, list).ok().map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn servers_answer_the_calls_of_the_contract() {
+        let plane = ControlPlane::new(false);
+        health_cast(&plane, &term!({set_health, "local:apt", degraded})).unwrap();
+        let got = health_checker(&plane, &term!({get_health, "local:apt"})).await.unwrap();
+        assert_eq!(got, Ok(term!(degraded)));
+        assert!(health_cast(&plane, &term!({odd, 1})).is_none());
+        policy_cast(&plane, &term!({load_policies, []})).unwrap();
+        assert_eq!(policy_engine(&plane, &term!(list_policies)), Some(Ok(Term::Nil)));
+        assert!(routing_table(plane, &term!(nonsense)).await.is_none());
+    }
+}
