@@ -67,6 +67,7 @@ pub(super) fn register(builder: &mut FunctionsBuilder) {
         })
         .pure("Elixir.String.Chars", "to_string", 1, |a| to_string(one(a)?))
         .pure("Elixir.Kernel", "to_string", 1, |a| to_string(one(a)?))
+        .pure("Elixir.Kernel", "inspect", 1, |a| Ok(Term::from(one(a)?.to_elixir().to_string())))
         .pure("Elixir.Enum", "count", 1, |a| {
             or_badarg(i64::try_from(enumerable(one(a)?)?.len()).ok())
         })
@@ -107,6 +108,7 @@ mod tests {
         assert_eq!(eval("Elixir.Enum", "count", term!([#{a => 1}])), "1");
         assert_eq!(eval("Elixir.String", "upcase", term!([1])), "error:function_clause");
         assert_eq!(eval("Elixir.Kernel", "to_string", term!([nil])), "<<>>");
+        assert_eq!(eval("Elixir.Kernel", "inspect", term!([{ok, 1}])), "<<\"{:ok, 1}\">>");
         assert_eq!(
             eval("Elixir.String", "duplicate", term!(["x", 100000000])),
             "error:system_limit"

@@ -28,10 +28,18 @@ pub(crate) struct Beam {
     output: Receiver<String>,
 }
 
+/// `elixir` of this machine, or of the root that `HAR_OTP_ROOT` names: another OTP release.
+fn launcher() -> Command {
+    let Some(root) = std::env::var_os("HAR_OTP_ROOT") else { return Command::new("elixir") };
+    let mut command = Command::new("chroot");
+    command.arg(root).args(["/usr/bin/env", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "elixir"]);
+    command
+}
+
 impl Beam {
     pub(crate) fn start(name: &str, epmd: u16) -> Self {
         let expression: String = LOOP.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut command = Command::new("elixir");
+        let mut command = launcher();
         // The Elixir launcher brings Elixir's modules onto the path; the loop itself is Erlang.
         command
             .args(["--name", &format!("{name}@127.0.0.1"), "--cookie", COOKIE])

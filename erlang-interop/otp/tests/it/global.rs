@@ -96,3 +96,43 @@ async fn two_of_ours_agree() {
     one.node.shutdown().await;
     until("its names go with it", || second.registered_names().is_empty()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_connects_and_disconnects_in_a_row() {
+    let world = World::new();
+    let ours = world.ours("b").await;
+    let global = ours.services.global.clone().unwrap();
+    let mut beam = world.beam("a");
+    for round in 0..20 {
+        let up = format!(
+            "begin true = net_kernel:connect_node('b@127.0.0.1'), ok = global:sync(), \
+             yes = global:register_name({{round, {round}}}, spawn(timer, sleep, [infinity])), \
+             {round} end"
+        );
+        assert_eq!(beam.eval(&up).await, format!("=> {round}"));
+        until("we know the name", || global.whereis_name(term!({round, (round)})).is_some()).await;
+        let down = beam.eval("erlang:disconnect_node('b@127.0.0.1')").await;
+        assert_eq!(down, "=> true");
+        until("names go with the node", || global.registered_names().is_empty()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_another_lost_leaves_us_too() {
+    let world = World::new();
+    let ours = world.ours("b").await;
+    let global = ours.services.global.clone().unwrap();
+    let (mut first, mut second) = (world.beam("a"), world.beam("c"));
+    assert_eq!(first.eval("net_adm:ping('b@127.0.0.1')").await, "=> pong");
+    assert_eq!(second.eval("net_adm:ping('b@127.0.0.1')").await, "=> pong");
+    until("all know each other", || global.known().len() == 2).await;
+    first.wait_for("length(nodes())", "2").await;
+    assert_eq!(first.eval("global:sync()").await, "=> ok");
+    assert_eq!(first.eval("erlang:disconnect_node('c@127.0.0.1')").await, "=> true");
+    // Both BEAMs report the loss; whichever is believed first, no half-connected node stays.
+    until("one of them is gone", || global.known().len() < 2).await;
+    let held = global.known();
+    until("connections follow", || ours.node.nodes(erlang_node::NodeFilter::Visible).len() < 2)
+        .await;
+    assert!(held.len() <= 1);
+}

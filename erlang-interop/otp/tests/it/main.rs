@@ -9,6 +9,7 @@ mod calls;
 mod clients;
 mod global;
 mod pg;
+mod replay;
 mod servers;
 mod tasks;
 mod world;
