@@ -74,17 +74,19 @@ impl Atom {
                 return Err(AtomTooLong { characters });
             }
         }
-        let hash = TABLE.hasher.hash_one(text);
-        CACHE.with_borrow_mut(|cache| {
-            let slot = &mut cache[hash as usize % CACHE_SLOTS];
-            if let Some(atom) = slot
-                && atom.as_str() == text
-            {
-                return Ok(atom.clone());
-            }
-            let atom = intern(text, hash);
-            *slot = Some(atom.clone());
-            Ok(atom)
+        if let Some(atom) = Self::remembered(text.as_bytes()) {
+            return Ok(atom);
+        }
+        let atom = intern(text, TABLE.hasher.hash_one(text));
+        CACHE.with_borrow_mut(|cache| cache[slot(text.as_bytes())] = Some(atom.clone()));
+        Ok(atom)
+    }
+
+    /// The atom of this UTF-8 text, if this thread has used it lately.
+    #[inline]
+    pub(crate) fn remembered(text: &[u8]) -> Option<Self> {
+        CACHE.with_borrow(|cache| {
+            cache[slot(text)].as_ref().filter(|atom| atom.as_str().as_bytes() == text).cloned()
         })
     }
 
@@ -129,6 +131,17 @@ impl Atom {
     fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
+}
+
+/// A cheap mix of length, first and last bytes: enough to spread the atoms of a program.
+#[inline]
+fn slot(text: &[u8]) -> usize {
+    let wide = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let mixed = match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => wide(first) ^ wide(last).rotate_left(29),
+        _ => text.iter().fold(0, |mixed, byte| mixed << 8 | u64::from(*byte)),
+    };
+    ((mixed ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % CACHE_SLOTS
 }
 
 fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {

@@ -19,6 +19,8 @@ mod big_integer;
 mod binary;
 mod convert;
 mod decode;
+#[cfg(feature = "eetf")]
+mod eetf;
 mod encode;
 mod equality;
 mod fun;
@@ -36,7 +38,10 @@ mod tag;
 mod term;
 mod text;
 mod tuple;
+pub mod view;
 
+#[cfg(feature = "eetf")]
+pub use self::eetf::EetfError;
 #[cfg(feature = "serde")]
 pub use self::serde::{SerdeError, from_term, to_term};
 pub use atom::{Atom, AtomTooLong};

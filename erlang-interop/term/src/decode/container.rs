@@ -19,8 +19,14 @@ use crate::tuple::Tuple;
 /// Values a thread keeps room for between messages; above, the room is given back.
 const SCRATCH_TERMS_MAX: usize = 16 * 1024;
 
+/// Elements from which a list is tried as one of integers only.
+const INTEGER_LIST_MIN: usize = 8;
+
+/// The two stacks, empty, kept by a thread from one message to the next.
+type Scratch = (Vec<Term>, Vec<Open>);
+
 thread_local! {
-    static SCRATCH: Cell<Vec<Term>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Scratch> = const { Cell::new((Vec::new(), Vec::new())) };
 }
 
 pub(super) struct Decoder<'a> {
@@ -63,12 +69,13 @@ const FUN_VALUES: usize = 4;
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(bytes: &'a Bytes, at: usize, options: &DecodeOptions<'a>) -> Self {
+        let (values, open) = SCRATCH.take();
         Self {
             reader: Reader { bytes, at },
             owner: Owner { bytes, shared: None },
             atom_refs: options.atom_refs,
-            values: SCRATCH.take(),
-            open: Vec::new(),
+            values,
+            open,
             depth: options.limits.depth,
             terms_left: options.limits.terms_max,
             terms_max: options.limits.terms_max,
@@ -79,8 +86,9 @@ impl<'a> Decoder<'a> {
         let result = self.term();
         let end = self.reader.at;
         self.values.clear();
+        self.open.clear();
         if self.values.capacity() <= SCRATCH_TERMS_MAX {
-            SCRATCH.set(self.values);
+            SCRATCH.set((self.values, self.open));
         }
         result.map(|term| (term, end))
     }
@@ -198,7 +206,29 @@ impl<'a> Decoder<'a> {
             self.spend(values)?;
             return Ok(false);
         }
+        if values > INTEGER_LIST_MIN
+            && let Some(end) = self.integers_end(values - 1)
+        {
+            self.spend(values)?;
+            let list = integers(&self.reader.bytes[self.reader.at..end], values - 1);
+            self.reader.at = end + 1;
+            self.values.push(list.map_or(Term::Nil, Term::List));
+            return Ok(true);
+        }
         self.open(Kind::List, values)
+    }
+
+    /// Where the elements end, if the next `count` are all small integers and `[]` follows.
+    fn integers_end(&self, count: usize) -> Option<usize> {
+        let mut end = self.reader.at;
+        for _ in 0..count {
+            end += match *self.reader.bytes.get(end)? {
+                tag::SMALL_INTEGER => 2,
+                tag::INTEGER => 5,
+                _ => return None,
+            };
+        }
+        (*self.reader.bytes.get(end)? == tag::NIL).then_some(end)
     }
 
     fn open_map(&mut self) -> Result<bool, DecodeError> {
@@ -263,6 +293,21 @@ impl<'a> Decoder<'a> {
             }
         }
     }
+}
+
+/// The list of `count` small integers that these bytes were found to be, made in place.
+fn integers(mut bytes: &[u8], count: usize) -> Option<List> {
+    List::new((0..count).map(|_| match bytes {
+        [tag::SMALL_INTEGER, value, rest @ ..] => {
+            bytes = rest;
+            Term::Integer(i64::from(*value))
+        }
+        [tag::INTEGER, a, b, c, d, rest @ ..] => {
+            bytes = rest;
+            Term::Integer(i64::from(i32::from_be_bytes([*a, *b, *c, *d])))
+        }
+        _ => unreachable!("the tags were checked"),
+    }))
 }
 
 fn closure(header: &FunHeader, mut values: impl Iterator<Item = Term>) -> Option<Closure> {

@@ -54,6 +54,9 @@ pub(super) fn atom_text(reader: &mut Reader<'_>, tag: u8) -> Result<Atom, Decode
         }));
     }
     let bytes = reader.slice(len)?;
+    if let (tag::SMALL_ATOM_UTF8 | tag::ATOM_UTF8, Some(atom)) = (tag, Atom::remembered(bytes)) {
+        return Ok(atom);
+    }
     let latin1;
     let text = if matches!(tag, tag::ATOM | tag::SMALL_ATOM) && !bytes.is_ascii() {
         latin1 = bytes.iter().map(|byte| char::from(*byte)).collect::<String>();

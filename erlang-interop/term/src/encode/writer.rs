@@ -17,6 +17,15 @@ const NEW_PORT_ID_END: u32 = 1 << 28;
 /// How atoms and ports are written.
 type Flavour = (AtomEncoding, PortEncoding);
 
+/// Terms that must follow an integer for it to be tried as the first of a run.
+const INTEGER_RUN_MIN: usize = 8;
+
+/// Tag, length, sign and 64 bits.
+const INTEGER_BYTES_MAX: usize = 11;
+
+/// Bytes of a run that are put together before they go to the sink.
+const RUN_BYTES: usize = 256;
+
 static NIL: Term = Term::Nil;
 
 struct Writer<'s, S, A> {
@@ -52,6 +61,10 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
                 map.flat()
             }
             Term::List(list) => match list.parts() {
+                Parts::Terms(elements, Term::Nil) if is_byte_string(elements) => {
+                    writer.string(elements);
+                    continue;
+                }
                 Parts::Terms(elements, tail) => {
                     writer.counted(tag::LIST, elements.len(), "elements of a list")?;
                     if now.len() > 0 {
@@ -70,6 +83,10 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
                 writer.closure(closure)?;
                 continue;
             }
+            Term::Integer(first) if now.len() >= INTEGER_RUN_MIN => {
+                writer.integers(*first, &mut now);
+                continue;
+            }
             leaf => {
                 writer.leaf(leaf)?;
                 continue;
@@ -79,6 +96,32 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
             later.push(now);
         }
         now = inside.iter();
+    }
+}
+
+/// Whether a BEAM would write the proper list as a string: only bytes, at most 65,535.
+fn is_byte_string(elements: &[Term]) -> bool {
+    elements.len() <= usize::from(u16::MAX)
+        && elements.iter().all(|element| matches!(element, Term::Integer(0..=255)))
+}
+
+/// The bytes of an integer and how many of them count.
+#[inline]
+fn integer_bytes(value: i64) -> ([u8; INTEGER_BYTES_MAX], usize) {
+    let mut bytes = [0; INTEGER_BYTES_MAX];
+    if let Ok(small) = u8::try_from(value) {
+        bytes[..2].copy_from_slice(&[tag::SMALL_INTEGER, small]);
+        (bytes, 2)
+    } else if let Ok(middle) = i32::try_from(value) {
+        bytes[0] = tag::INTEGER;
+        bytes[1..5].copy_from_slice(&middle.to_be_bytes());
+        (bytes, 5)
+    } else {
+        let magnitude = value.unsigned_abs();
+        let len = (8 - magnitude.leading_zeros() / 8) as usize;
+        bytes[..3].copy_from_slice(&[tag::SMALL_BIG, len as u8, u8::from(value < 0)]);
+        bytes[3..].copy_from_slice(&magnitude.to_le_bytes());
+        (bytes, 3 + len)
     }
 }
 
@@ -121,17 +164,41 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
 
     #[inline]
     fn integer(&mut self, value: i64) {
-        if let Ok(small) = u8::try_from(value) {
-            self.sink.put(&[tag::SMALL_INTEGER, small]);
-        } else if let Ok(middle) = i32::try_from(value) {
-            self.tag_u32(tag::INTEGER, middle as u32);
-        } else {
-            let magnitude = value.unsigned_abs();
-            let len = (8 - magnitude.leading_zeros() / 8) as usize;
-            let mut bytes = [0; 11];
-            bytes[..3].copy_from_slice(&[tag::SMALL_BIG, len as u8, u8::from(value < 0)]);
-            bytes[3..].copy_from_slice(&magnitude.to_le_bytes());
-            self.sink.put(&bytes[..3 + len]);
+        let (bytes, len) = integer_bytes(value);
+        self.sink.put(&bytes[..len]);
+    }
+
+    /// An integer and those right after it.
+    fn integers(&mut self, first: i64, now: &mut slice::Iter<'_, Term>) {
+        let mut run = [0; RUN_BYTES];
+        let (mut value, mut end) = (first, 0);
+        loop {
+            let (bytes, len) = integer_bytes(value);
+            run[end..end + INTEGER_BYTES_MAX].copy_from_slice(&bytes);
+            end += len;
+            if end > RUN_BYTES - INTEGER_BYTES_MAX {
+                self.sink.put(&run[..end]);
+                end = 0;
+            }
+            match now.as_slice().first() {
+                Some(Term::Integer(next)) => value = *next,
+                _ => break,
+            }
+            now.next();
+        }
+        self.sink.put(&run[..end]);
+    }
+
+    /// A list of bytes that is not kept as such.
+    fn string(&mut self, elements: &[Term]) {
+        let [high, low] = (elements.len() as u16).to_be_bytes();
+        self.sink.put(&[tag::STRING, high, low]);
+        let mut run = [0; RUN_BYTES];
+        for chunk in elements.chunks(RUN_BYTES) {
+            for (byte, element) in run.iter_mut().zip(chunk) {
+                *byte = element.as_integer().unwrap_or_default() as u8;
+            }
+            self.sink.put(&run[..chunk.len()]);
         }
     }
 

@@ -86,3 +86,18 @@ proptest! {
         let _ = parse_elixir(&text).map(|term| term.to_string());
     }
 }
+
+#[test]
+fn lists_of_bytes_are_written_as_strings_up_to_their_limit() {
+    let list = |len: usize, last: i64| {
+        Term::list((0..len - 1).map(|_| 7i64).chain([last]).collect::<Vec<_>>())
+    };
+    assert_eq!(encode(&list(3, 255)), [131, 107, 0, 3, 7, 7, 255]);
+    assert_eq!(encode(&list(2, 256)), [131, 108, 0, 0, 0, 2, 97, 7, 98, 0, 0, 1, 0, 106]);
+    assert_eq!(encode(&list(65_535, 0))[1], 107);
+    assert_eq!(encode(&list(65_536, 0))[1], 108);
+    for len in [8, 9, 300, 65_536] {
+        let bytes = Bytes::from(encode(&list(len, -1)));
+        assert_eq!(decode(&bytes), Ok(list(len, -1)));
+    }
+}

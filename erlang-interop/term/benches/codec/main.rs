@@ -1,0 +1,164 @@
+//! Decoding and encoding beside eetf, erltf and OTP, in one run: `cargo bench -p erlang-term --bench codec`.
+//!
+//! The sides take turns within each round, so that a busy machine slows all of them; the medians of the
+//! rounds are compared. Ratios above 1 mean that we are faster. Dropping what was decoded counts for the
+//! Rust sides; a BEAM pays for it in its collector.
+
+#![expect(clippy::print_stdout, reason = "a report is what this program is for")]
+
+mod corpus;
+mod otp;
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+const ROUNDS: usize = 7;
+/// What one side may take of one round.
+const ROUND_NANOSECONDS: f64 = 15e6;
+
+const SIDES: [&str; 4] = ["ours", "eetf", "erltf", "OTP"];
+
+fn time(repetitions: u64, mut work: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..repetitions {
+        work();
+    }
+    start.elapsed().as_nanos() as f64
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Medians of nanoseconds for one operation of each side.
+fn measure<const N: usize>(mut sides: [Box<dyn FnMut(u64) -> f64 + '_>; N]) -> [f64; N] {
+    let repetitions: Vec<u64> = sides
+        .iter_mut()
+        .map(|side| {
+            side(1);
+            (ROUND_NANOSECONDS / side(1).max(1.0)).clamp(1.0, 100_000.0) as u64
+        })
+        .collect();
+    let mut times = [const { Vec::new() }; N];
+    for _ in 0..ROUNDS {
+        for (at, side) in sides.iter_mut().enumerate() {
+            times[at].push(side(repetitions[at]) / repetitions[at] as f64);
+        }
+    }
+    times.map(median)
+}
+
+fn decoding(bytes: &Bytes, otp: &mut otp::Otp) -> [f64; 4] {
+    measure([
+        Box::new(|n| time(n, || drop(black_box(erlang_term::decode(black_box(bytes)))))),
+        Box::new(|n| time(n, || drop(black_box(eetf::Term::decode(black_box(&**bytes)))))),
+        Box::new(|n| time(n, || drop(black_box(erltf::decode(black_box(bytes)))))),
+        Box::new(|n| otp.time("decode", bytes, n)),
+    ])
+}
+
+fn encoding(bytes: &Bytes, otp: &mut otp::Otp) -> [f64; 4] {
+    let ours = erlang_term::decode(bytes).expect("our own encoding");
+    let eetf = eetf::Term::decode(&**bytes).expect("eetf reads it");
+    let erltf = erltf::decode(bytes).expect("erltf reads it");
+    measure([
+        Box::new(|n| time(n, || drop(black_box(erlang_term::encode(black_box(&ours)))))),
+        Box::new(|n| {
+            time(n, || {
+                let mut encoded = Vec::new();
+                black_box(&eetf).encode(&mut encoded).expect("encodable");
+                black_box(encoded);
+            })
+        }),
+        Box::new(|n| time(n, || drop(black_box(erltf::encode(black_box(&erltf)))))),
+        Box::new(|n| otp.time("encode", bytes, n)),
+    ])
+}
+
+fn print_row(name: &str, times: &[f64]) {
+    let human = |nanoseconds: f64| match nanoseconds {
+        small if small < 1e4 => format!("{small:.0} ns"),
+        middle if middle < 1e7 => format!("{:.1} µs", middle / 1e3),
+        large => format!("{:.1} ms", large / 1e6),
+    };
+    let mut row = format!("{name:<38} {:>10}", human(times[0]));
+    for other in &times[1..] {
+        row += &format!(" {:>10} {:>6.2}x", human(*other), other / times[0]);
+    }
+    println!("{row}");
+}
+
+fn main() {
+    let mut otp = otp::Otp::start();
+    println!(
+        "{:<38} {:>10} {}",
+        "",
+        SIDES[0],
+        SIDES[1..].iter().map(|side| format!("{side:>10} ours is")).collect::<String>()
+    );
+    for (operation, run) in
+        [("decode", decoding as fn(&Bytes, &mut otp::Otp) -> [f64; 4]), ("encode", encoding)]
+    {
+        let (mut logarithms, mut count) = (0.0, 0.0);
+        for (name, term) in corpus::mixes() {
+            let bytes = Bytes::from(erlang_term::encode(&term));
+            let times = run(&bytes, &mut otp);
+            let fastest = times[1..].iter().copied().fold(f64::INFINITY, f64::min);
+            logarithms += (fastest / times[0]).ln();
+            count += 1.0;
+            print_row(&format!("{operation} {name}"), &times);
+        }
+        println!(
+            "{operation}: {:.2}x the fastest of them, geometric mean",
+            (logarithms / count).exp()
+        );
+    }
+    let bytes = Bytes::from(erlang_term::encode(&corpus::routed()));
+    let viewed = measure([
+        Box::new(|n| {
+            time(n, || {
+                black_box(target(black_box(&bytes)));
+            })
+        }),
+        Box::new(|n| otp.time("read_key", &bytes, n)),
+    ]);
+    print_row("read one key of a message (beside OTP)", &viewed);
+    let large = erlang_term::Term::binary(vec![7u8; 64 << 20]);
+    let vectored = measure([Box::new(|n| {
+        time(n, || {
+            let mut chunks = Chunks::default();
+            erlang_term::encode_to(black_box(&large), &mut chunks, &mut erlang_term::NoAtomRefs)
+                .expect("encodable");
+            black_box(chunks);
+        })
+    })]);
+    print_row("encode 64 MiB for a vectored write", &vectored);
+}
+
+fn target(bytes: &Bytes) -> Option<&str> {
+    erlang_term::view::TermView::new(bytes).ok()?.key("target").ok()??.as_str()
+}
+
+/// What a node hands to a vectored write: copied bytes and shared binaries.
+#[derive(Default)]
+struct Chunks {
+    copied: Vec<u8>,
+    shared: Vec<Bytes>,
+}
+
+impl erlang_term::Sink for Chunks {
+    fn put(&mut self, bytes: &[u8]) {
+        self.copied.extend_from_slice(bytes);
+    }
+
+    fn put_shared(&mut self, bytes: Bytes) {
+        self.shared.push(bytes);
+    }
+
+    fn shared_bytes_min(&self) -> usize {
+        4096
+    }
+}
