@@ -5,3 +5,5 @@ pub mod salt;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Real tools judge what `har` converts: Ansible that the playbook of the golden test is one, Salt that
+# the states made from it compile, that every requisite and function is known, and that they run in
+# test mode.
+#
+# usage: test/oracles/conversion/check.sh
+# Installs its tools by pip into ${HAR_ORACLES:-~/.cache/har-oracles} once (about 4 minutes, 310 MB).
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+data=$here/../../../src/data_plane/formats/testdata
+cache=${HAR_ORACLES:-${XDG_CACHE_HOME:-$HOME/.cache}/har-oracles}
+ansible_version=2.19.14
+salt_version=3008.4
+
+# venv NAME PACKAGE VERSION: the folder of a virtual environment that has exactly this package.
+venv() {
+    local folder=$cache/$1-$3
+    if [ ! -e "$folder/complete" ]; then
+        echo "installing $2 $3 into $folder" >&2
+        rm -rf "$folder"
+        python3 -m venv "$folder" >&2 || { echo "FAIL: no python3 with venv: apt-get install python3-venv" >&2; exit 1; }
+        "$folder/bin/pip" install --quiet "$2==$3" >&2 || { echo "FAIL: pip cannot install $2==$3: is a package index reachable?" >&2; exit 1; }
+        touch "$folder/complete"
+    fi
+    echo "$folder"
+}
+
+ansible=$(venv ansible ansible-core $ansible_version)
+salt=$(venv salt salt $salt_version)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# --- Ansible: the playbook is valid. Modules outside the core, and roles, are stood in for: the
+# syntax check wants to find them, and looks no further.
+collection() {
+    local folder=$work/collections/ansible_collections/$1/$2
+    mkdir -p "$folder/plugins/modules"
+    printf 'namespace: %s\nname: %s\nversion: 99.0.0\n' "$1" "$2" > "$folder/galaxy.yml"
+    shift 2
+    for module in "$@"; do printf '#!/usr/bin/python\n' > "$folder/plugins/modules/$module.py"; done
+}
+collection community general timezone ufw
+collection ansible posix sysctl mount authorized_key
+for role in common tls; do mkdir -p "$work/roles/$role/tasks"; echo '[]' > "$work/roles/$role/tasks/main.yml"; done
+cp "$data/site.yml" "$work/site.yml"
+(
+    cd "$work"
+    export ANSIBLE_COLLECTIONS_PATH=$work/collections ANSIBLE_HOME=$work/ansible LC_ALL=C.UTF-8
+    "$ansible/bin/ansible-playbook" --syntax-check -i localhost, site.yml > ansible.log 2>&1
+) || { cat "$work/ansible.log"; echo "FAIL: ansible-playbook refuses site.yml"; exit 1; }
+echo "ok: ansible-core $ansible_version accepts site.yml"
+
+# --- Salt: the states compile and run in test mode, for a minion of all plays and for one of none.
+mkdir -p "$work/states" "$work/root" "$work/conf"
+cp "$data/site.sls" "$work/states/"
+touch "$work/states/vhost.conf.j2"
+"$salt/bin/python" "$here/salt_check.py" "$salt/bin/salt-call" "$work"
