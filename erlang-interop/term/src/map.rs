@@ -34,16 +34,29 @@ impl Map {
     /// The map of these pairs; a later value replaces an earlier one of the same key.
     #[must_use]
     pub fn new(pairs: impl IntoIterator<Item = (Term, Term)>) -> Self {
-        let mut flat: Vec<Term> = Vec::new();
+        let pairs = pairs.into_iter();
+        let mut flat: Vec<Term> = Vec::with_capacity(pairs.size_hint().0.saturating_mul(2));
+        // Positions of the keys, once there are too many to look through.
         let mut seen: hashbrown::HashMap<Term, usize, foldhash::fast::RandomState> =
             hashbrown::HashMap::default();
         for (key, value) in pairs {
-            if let Some(at) = seen.get(&key) {
-                flat[at * 2 + 1] = value;
+            let len = flat.len() / 2;
+            let at = if len < MAP_ENTRIES_UNINDEXED_MAX {
+                flat.iter().step_by(2).position(|found| *found == key)
             } else {
-                seen.insert(key.clone(), flat.len() / 2);
-                flat.extend([key, value]);
+                if seen.is_empty() {
+                    seen.extend(flat.iter().step_by(2).cloned().zip(0..));
+                }
+                seen.get(&key).copied()
+            };
+            if let Some(at) = at {
+                flat[at * 2 + 1] = value;
+                continue;
             }
+            if !seen.is_empty() {
+                seen.insert(key.clone(), len);
+            }
+            flat.extend([key, value]);
         }
         Self::from_flat(flat.into_iter()).expect("keys were made unique")
     }
@@ -224,6 +237,18 @@ mod tests {
             assert!((0..size).all(|key| map.get(&Term::from(key)) == Some(&Term::from(key * 2))));
             assert_eq!(map.get(&Term::from(size)), None);
             assert_eq!(map.get(&Term::from(1.0)), None);
+        }
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_counts() {
+        for size in [1, 15, 16, 17, 18, 100] {
+            let twice = (0..size).chain(0..size).enumerate();
+            let map = Map::new(twice.map(|(at, key)| (Term::from(key), Term::from(at))));
+            assert_eq!(map.len(), size as usize);
+            assert!(
+                (0..size).all(|key| map.get(&Term::from(key)) == Some(&Term::from(key + size)))
+            );
         }
     }
 

@@ -41,6 +41,10 @@ fn depth_is_bounded() {
         assert_eq!(deepest, deepest.clone());
         assert!(deepest.cmp(&deepest.clone()).is_eq());
         assert!(deepest.phash2() < 1 << 27 && deepest.to_string().len() > DEPTH_MAX);
+        assert!(deepest.to_elixir().to_string().len() > DEPTH_MAX);
+        let options = EncodeOptions { deterministic: true, ..EncodeOptions::default() };
+        let bytes = Bytes::from(encode_with(&deepest, &options).expect("encodable"));
+        assert_eq!(decode(&bytes), Ok(deepest));
         let error = decode(&nested(open, close, 100_000)).expect_err("too deep");
         assert_eq!(
             error.kind,
