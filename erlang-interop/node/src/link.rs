@@ -69,6 +69,9 @@ impl Node {
     }
 
     pub(crate) fn unlink(&self, process: &Arc<Process>, from: &Pid) {
+        if process.pid() == from {
+            return;
+        }
         if let Some(other) = self.table().find(from) {
             with_both(process, &other, |mine, theirs| {
                 remove_local(mine, from);
@@ -193,8 +196,9 @@ fn remove_local(state: &mut State, pid: &Pid) {
 }
 
 /// Runs with both states locked, the lower pid's first, so that two such calls can't wait for
-/// each other.
+/// each other. They must be two different processes.
 fn with_both<T>(a: &Process, b: &Process, run: impl FnOnce(&mut State, &mut State) -> T) -> T {
+    debug_assert!(a.pid() != b.pid(), "a process would wait for its own lock");
     if a.pid() < b.pid() {
         let mut first = a.lock();
         let mut second = b.lock();

@@ -250,13 +250,14 @@ impl Node {
         peer.close(reason.clone());
         self.connection_lost(peer);
         tracing::info!(peer = %peer.node(), reason = %reason, connection = peer.id(), "nodedown");
-        self.kernel().slots.free(peer);
+        // Told before a new connection can come up, so that down and up are never swapped.
         self.announce(NodeEvent {
             node: peer.node().clone(),
             hidden: peer.is_hidden(),
             connection_id: peer.id(),
             change: NodeChange::Down(reason),
         });
+        self.kernel().slots.free(peer);
         peer.set_gone();
     }
 

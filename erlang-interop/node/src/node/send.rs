@@ -44,6 +44,8 @@ impl Node {
 
     pub(crate) async fn send_from(&self, from: &Pid, to: Destination, message: Term) {
         let Some(node) = to.elsewhere(self) else {
+            // Nothing here waits, so a process that only sends would keep others from running.
+            tokio::task::consume_budget().await;
             self.deliver_here(to, message);
             return;
         };

@@ -24,6 +24,8 @@ impl Context {
         &mut self,
         mut choose: impl FnMut(&Message) -> Option<T>,
     ) -> (Message, T) {
+        // A process whose mailbox is never empty must let others run too.
+        tokio::task::consume_budget().await;
         let mut scan = Scan::default();
         let (process, mailbox) = self.mailbox_parts();
         poll_fn(|task| {

@@ -265,6 +265,26 @@ async fn twenty_connects_and_disconnects_with_a_beam() {
 }
 
 #[tokio::test]
+async fn we_and_a_beam_dial_each_other_at_once() {
+    // One of our names is greater than the BEAM's, one is smaller: either side wins once.
+    for ours in ["a_sim", "z_sim"] {
+        let node = node(ours).await;
+        net_kernel(&node);
+        let mut beam = Beam::start("m_sim").await;
+        let name = node.name().as_str();
+        for round in 0..10 {
+            beam.begin(&format!("net_kernel:connect_node('{name}')"));
+            let connected = soon(node.connect(&beam.name)).await;
+            assert_eq!(beam.result().await, "true", "{ours}, round {round}");
+            connected.expect("connected");
+            assert_eq!(beam.eval(&format!("net_adm:ping('{name}')")).await, "pong");
+            assert!(node.disconnect(&beam.name).await);
+            while beam.eval("nodes()").await != "[]" {}
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_cookie_is_refused_both_ways() {
     let node = node("rc").await;
     let mut beam = Beam::start("bc").await;

@@ -160,6 +160,32 @@ async fn a_dialer_that_stalls_is_cut_off_and_others_are_bounded() {
 }
 
 #[tokio::test]
+async fn what_a_peer_may_hold_here_is_bounded() {
+    let a = node("many").await;
+    let mut config = harness::config("few");
+    config.peer_relations_max = 10;
+    config.connections_max = 1;
+    let b = Node::start(config).await.expect("started");
+    let mut events = b.subscribe();
+    let target = harness::echo(&b, Default::default());
+    within(&a, move |mut context: Context| async move {
+        for _ in 0..10 {
+            context.monitor(&target).await;
+        }
+        harness::ask(&mut context, &target, Term::from(1)).await;
+        let third = node("third").await.connect(target.node()).await;
+        assert!(third.is_err(), "{third:?}");
+        context.monitor(&target).await;
+        let down = soon(context.receive()).await.as_down().expect("a DOWN");
+        assert_eq!(down.reason, erlang_node::ExitReason::Noconnection);
+    })
+    .await;
+    assert!(matches!(soon(events.recv()).await.expect("an event").change, NodeChange::Up));
+    let down = soon(events.recv()).await.expect("an event").change;
+    assert!(matches!(down, NodeChange::Down(DownReason::Protocol(_))), "{down:?}");
+}
+
+#[tokio::test]
 async fn garbage_is_cut_off() {
     let node = node("garbage").await;
     let address = node.listen_address().expect("it listens");

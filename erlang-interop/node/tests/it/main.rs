@@ -2,6 +2,7 @@
 
 mod beam;
 mod beam_node;
+mod churn;
 mod connecting;
 mod flow;
 mod harness;
