@@ -236,6 +236,9 @@ impl Connection {
     /// # Errors
     /// If the peer was silent for too long.
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), ConnectionError> {
+        if self.ticker.deadline().is_some_and(|deadline| deadline <= now) {
+            self.inbox.age();
+        }
         match self.ticker.handle_timeout(now) {
             Ok(due) => {
                 if due && self.outbox.queued_bytes() == 0 {

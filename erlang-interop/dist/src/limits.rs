@@ -62,6 +62,12 @@ pub const SHARED_BINARY_BYTES_MIN: usize = 4 * 1024;
 /// Room kept ready for the next read, in bytes.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Joined messages from this size in bytes on leave their memory to the next one.
+pub const SPARE_BYTES_MIN: usize = 1024 * 1024;
+
+/// Most memory in bytes that a connection keeps for the next long message, for a tick interval or two.
+pub const SPARE_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// Bytes of small messages that one `poll_output` hands out at most (it always hands out at least one
 /// frame), so that a call returns after bounded work.
 pub const OUTPUT_BATCH_BYTES_MAX: usize = 1024 * 1024;
@@ -76,6 +82,7 @@ const _: () = assert!(FRAGMENT_PAYLOAD_BYTES <= UNFRAGMENTED_BYTES_MAX);
 const _: () = assert!(UNFRAGMENTED_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= MESSAGE_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX <= FRAGMENTS_BYTES_MAX);
+const _: () = assert!(SPARE_BYTES_MIN < SPARE_BYTES_MAX && SPARE_BYTES_MAX <= MESSAGE_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
 const _: () = assert!(SHARED_BINARY_BYTES_MIN < UNFRAGMENTED_BYTES_MAX);
 const _: () = assert!(NODE_NAME_CHARACTERS_MAX * 4 < HANDSHAKE_MESSAGE_BYTES_MAX);

@@ -4,19 +4,21 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use erlang_term::Atom;
 
 use crate::connection::ConnectionLimits;
 use crate::control::Control;
 use crate::error::ConnectionError;
 
+use super::spare::Spare;
+
 /// A message whose last fragment hasn't come.
 pub(crate) struct Unfinished {
     pub(crate) control: Control,
     /// The atoms of the first fragment's header, which the payload may refer to.
     pub(crate) atoms: Vec<Atom>,
-    payload: BytesMut,
+    payload: Vec<u8>,
     next_id: u64,
 }
 
@@ -32,16 +34,22 @@ pub(crate) struct Fragments {
     unfinished: HashMap<u64, Unfinished>,
     bytes: usize,
     limits: ConnectionLimits,
+    spare: Spare,
 }
 
 impl Fragments {
     pub(crate) fn new(limits: ConnectionLimits) -> Self {
-        Self { unfinished: HashMap::new(), bytes: 0, limits }
+        Self { unfinished: HashMap::new(), bytes: 0, limits, spare: Spare::default() }
     }
 
     /// Bytes held for unfinished messages.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Lets memory go that no message has used for a while.
+    pub(crate) fn age(&self) {
+        self.spare.age();
     }
 
     /// Messages that are unfinished.
@@ -81,7 +89,7 @@ impl Fragments {
         payload: &[u8],
     ) -> Result<(), ConnectionError> {
         self.account(0, payload.len())?;
-        let payload = BytesMut::from(payload);
+        let payload = payload.to_vec();
         let message = Unfinished { control, atoms, payload, next_id: id - 1 };
         self.unfinished.insert(sequence, message);
         Ok(())
@@ -103,14 +111,14 @@ impl Fragments {
         }
         let before = message.payload.len();
         account(&mut self.bytes, &self.limits, before, data.len())?;
-        message.payload.extend_from_slice(data);
+        self.spare.extend(&mut message.payload, data);
         message.next_id -= 1;
         if message.next_id > 0 {
             return Ok(None);
         }
         let Unfinished { control, atoms, payload, .. } = entry.remove();
         self.bytes -= payload.len();
-        Ok(Some(Joined { control, atoms, payload: payload.freeze() }))
+        Ok(Some(Joined { control, atoms, payload: self.spare.seal(payload) }))
     }
 
     fn account(&mut self, before: usize, more: usize) -> Result<(), ConnectionError> {

@@ -56,6 +56,11 @@ impl Inbox {
         self.buffer.len() + self.fragments.bytes()
     }
 
+    /// Called once in a tick interval.
+    pub(crate) fn age(&self) {
+        self.fragments.age();
+    }
+
     /// Messages of which fragments are missing.
     pub(crate) fn unfinished_messages(&self) -> usize {
         self.fragments.len()

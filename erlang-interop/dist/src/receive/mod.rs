@@ -5,3 +5,4 @@ pub(crate) mod fragments;
 pub(crate) mod frame_buffer;
 pub(crate) mod inbox;
 pub(crate) mod reader;
+mod spare;
