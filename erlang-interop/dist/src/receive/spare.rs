@@ -34,9 +34,10 @@ impl Spare {
 
     /// Appends to a buffer that is being filled, which moves to the spare one as it gets long.
     pub(crate) fn extend(&self, buffer: &mut Vec<u8>, data: &[u8]) {
-        let (before, after) = (buffer.capacity(), buffer.len() + data.len());
-        if before < SPARE_BYTES_MIN
-            && after >= SPARE_BYTES_MIN
+        let length = buffer.len() + data.len();
+        // It would grow now, to at least twice its length: is that long?
+        if length > buffer.capacity()
+            && 2 * length >= SPARE_BYTES_MIN
             && let Some(mut spare) = self.with(|slot| slot.buffer.take())
         {
             spare.clear();
@@ -102,8 +103,11 @@ mod tests {
         assert_eq!(slice, [1; 10][..]);
         drop(slice);
         assert!(kept(&spare));
+        // In small steps, as fragments come.
         let mut second = vec![2; 5];
-        spare.extend(&mut second, &vec![3; SPARE_BYTES_MIN - 5]);
+        while second.len() + 1000 <= SPARE_BYTES_MIN {
+            spare.extend(&mut second, &[3; 1000]);
+        }
         assert_eq!(second.as_ptr(), memory);
         assert_eq!(second[..7], [2, 2, 2, 2, 2, 3, 3]);
         assert!(!kept(&spare));
