@@ -1,7 +1,7 @@
 //! Beside a real BEAM, where one is installed: its header file, its own flags, and a connection.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -209,7 +209,9 @@ impl Driver {
 
 #[test]
 fn a_beam_understands_us_and_we_understand_it() {
-    let port = 14402;
+    // A port that nobody has now; suites may run side by side.
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    let port = free.expect("a free port").port();
     let Some(_beam) = Beam::start(port) else { return skipped() };
     let mut driver = Driver::dial(port);
     assert!(driver.outcome.flags.contains(DistributionFlags::FRAGMENTS));
