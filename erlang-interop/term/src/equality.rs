@@ -61,26 +61,4 @@ impl Term {
     pub fn equals(&self, other: &Self) -> bool {
         self.cmp_order(other) == Ordering::Equal
     }
-
-    /// Erlang's `=:=` as it was up to OTP 26, where `0.0 =:= -0.0`.
-    #[must_use]
-    pub fn exactly_equals_otp26(&self, other: &Self) -> bool {
-        self.with_positive_zeros() == other.with_positive_zeros()
-    }
-
-    fn with_positive_zeros(&self) -> Self {
-        match self {
-            Self::Float(value) if *value == 0.0 => Self::Float(0.0),
-            Self::Tuple(tuple) => Self::tuple(tuple.iter().map(Self::with_positive_zeros)),
-            Self::List(list) => Self::improper_list(
-                list.iter().map(|element| element.with_positive_zeros()),
-                list.tail().with_positive_zeros(),
-            ),
-            Self::Map(map) => Self::map(
-                map.iter()
-                    .map(|(key, value)| (key.with_positive_zeros(), value.with_positive_zeros())),
-            ),
-            other => other.clone(),
-        }
-    }
 }

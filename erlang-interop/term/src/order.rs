@@ -15,6 +15,13 @@ use crate::list::List;
 use crate::map::Map;
 use crate::term::Term;
 
+/// Integers and floats by value, as `<` does.
+const NUMERIC: u8 = 0;
+/// Integers before floats, as keys of maps.
+const EXACT: u8 = 1;
+/// The same, but 0.0 and -0.0 are one: only good for telling what is equal.
+const EXACT_OTP26: u8 = 2;
+
 /// The first float above all of `i64`.
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
@@ -38,7 +45,13 @@ impl Term {
     /// Compares as Erlang's `<`, `==` and `>` do: integers and floats by their exact value.
     #[must_use]
     pub fn cmp_order(&self, other: &Self) -> Ordering {
-        compare::<false>(self, other)
+        compare::<NUMERIC>(self, other)
+    }
+
+    /// Erlang's `=:=` as it was up to OTP 26, where `0.0 =:= -0.0`.
+    #[must_use]
+    pub fn exactly_equals_otp26(&self, other: &Self) -> bool {
+        compare::<EXACT_OTP26>(self, other) == Ordering::Equal
     }
 
     pub(crate) fn rank(&self) -> u8 {
@@ -69,36 +82,40 @@ impl PartialOrd for Term {
 /// only terms that are `=:=` compare equal.
 impl Ord for Term {
     fn cmp(&self, other: &Self) -> Ordering {
-        compare::<true>(self, other)
+        compare::<EXACT>(self, other)
     }
 }
 
-fn compare<const EXACT: bool>(left: &Term, right: &Term) -> Ordering {
+fn compare<const HOW: u8>(left: &Term, right: &Term) -> Ordering {
     match (left, right) {
         (Term::Integer(left), Term::Integer(right)) => left.cmp(right),
         (Term::BigInteger(left), Term::BigInteger(right)) => left.cmp(right),
         (Term::Integer(_), Term::BigInteger(right)) => sign(right).reverse(),
         (Term::BigInteger(left), Term::Integer(_)) => sign(left),
-        (Term::Float(left), Term::Float(right)) if EXACT => left.total_cmp(right),
+        (Term::Float(left), Term::Float(right)) if HOW == EXACT => left.total_cmp(right),
         (Term::Float(left), Term::Float(right)) => {
             left.partial_cmp(right).unwrap_or_else(|| left.total_cmp(right))
         }
-        (Term::Integer(_) | Term::BigInteger(_), Term::Float(_)) if EXACT => Ordering::Less,
-        (Term::Float(_), Term::Integer(_) | Term::BigInteger(_)) if EXACT => Ordering::Greater,
+        (Term::Integer(_) | Term::BigInteger(_), Term::Float(_)) if HOW != NUMERIC => {
+            Ordering::Less
+        }
+        (Term::Float(_), Term::Integer(_) | Term::BigInteger(_)) if HOW != NUMERIC => {
+            Ordering::Greater
+        }
         (Term::Integer(left), Term::Float(right)) => integer_and_float(*left, *right),
         (Term::Float(left), Term::Integer(right)) => integer_and_float(*right, *left).reverse(),
         (Term::BigInteger(left), Term::Float(right)) => big_and_float(left, *right),
         (Term::Float(left), Term::BigInteger(right)) => big_and_float(right, *left).reverse(),
         (Term::Atom(left), Term::Atom(right)) => left.cmp(right),
         (Term::Reference(left), Term::Reference(right)) => left.cmp(right),
-        (Term::Fun(left), Term::Fun(right)) => funs::<EXACT>(left, right),
+        (Term::Fun(left), Term::Fun(right)) => funs::<HOW>(left, right),
         (Term::Port(left), Term::Port(right)) => left.cmp(right),
         (Term::Pid(left), Term::Pid(right)) => left.cmp(right),
         (Term::Tuple(left), Term::Tuple(right)) => {
-            left.len().cmp(&right.len()).then_with(|| slices::<EXACT>(left, right))
+            left.len().cmp(&right.len()).then_with(|| slices::<HOW>(left, right))
         }
-        (Term::Map(left), Term::Map(right)) => maps::<EXACT>(left, right),
-        (Term::List(left), Term::List(right)) => lists::<EXACT>(left, right),
+        (Term::Map(left), Term::Map(right)) => maps::<HOW>(left, right),
+        (Term::List(left), Term::List(right)) => lists::<HOW>(left, right),
         (Term::Binary(left), Term::Binary(right)) => left.cmp(right),
         (Term::Binary(left), Term::BitString(right)) => {
             bits((left, left.len() * 8), of_bits(right))
@@ -139,22 +156,22 @@ fn big_and_float(big: &BigInteger, float: f64) -> Ordering {
     }
 }
 
-fn slices<const EXACT: bool>(left: &[Term], right: &[Term]) -> Ordering {
+fn slices<const HOW: u8>(left: &[Term], right: &[Term]) -> Ordering {
     left.iter()
         .zip(right)
-        .map(|(left, right)| compare::<EXACT>(left, right))
+        .map(|(left, right)| compare::<HOW>(left, right))
         .find(|order| order.is_ne())
         .unwrap_or(Ordering::Equal)
 }
 
-fn lists<const EXACT: bool>(left: &List, right: &List) -> Ordering {
+fn lists<const HOW: u8>(left: &List, right: &List) -> Ordering {
     let mut rights = right.iter();
     for left_element in left {
         let Some(right_element) = rights.next() else {
             // The left goes on with a cell where the right has its tail.
             return rank::LIST.cmp(&right.tail().rank());
         };
-        let order = compare::<EXACT>(&left_element, &right_element);
+        let order = compare::<HOW>(&left_element, &right_element);
         if order.is_ne() {
             return order;
         }
@@ -162,27 +179,32 @@ fn lists<const EXACT: bool>(left: &List, right: &List) -> Ordering {
     if rights.next().is_some() {
         return left.tail().rank().cmp(&rank::LIST);
     }
-    compare::<EXACT>(left.tail(), right.tail())
+    compare::<HOW>(left.tail(), right.tail())
 }
 
-fn maps<const EXACT: bool>(left: &Map, right: &Map) -> Ordering {
+fn maps<const HOW: u8>(left: &Map, right: &Map) -> Ordering {
     left.len().cmp(&right.len()).then_with(|| {
         let (left, right) = (left.sorted(), right.sorted());
-        let keys = left.iter().zip(&right).map(|(left, right)| left.0.cmp(right.0));
-        let values = left.iter().zip(&right).map(|(left, right)| compare::<EXACT>(left.1, right.1));
+        let keys = left.iter().zip(&right).map(|(left, right)| key::<HOW>(left.0, right.0));
+        let values = left.iter().zip(&right).map(|(left, right)| compare::<HOW>(left.1, right.1));
         keys.chain(values).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     })
 }
 
-fn funs<const EXACT: bool>(left: &Fun, right: &Fun) -> Ordering {
-    if EXACT {
+/// Keys differ by `=:=` even where values are compared by `==`.
+fn key<const HOW: u8>(left: &Term, right: &Term) -> Ordering {
+    if HOW == EXACT_OTP26 { compare::<EXACT_OTP26>(left, right) } else { left.cmp(right) }
+}
+
+fn funs<const HOW: u8>(left: &Fun, right: &Fun) -> Ordering {
+    if HOW == EXACT {
         return left.cmp(right);
     }
     match (left, right) {
         (Fun::Closure(left), Fun::Closure(right)) => left
             .compare_identity(right)
             .then(left.free.len().cmp(&right.free.len()))
-            .then_with(|| slices::<EXACT>(&left.free, &right.free)),
+            .then_with(|| slices::<HOW>(&left.free, &right.free)),
         _ => left.cmp(right),
     }
 }

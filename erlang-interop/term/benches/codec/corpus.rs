@@ -23,9 +23,9 @@ pub(crate) fn mixes() -> Vec<Mix> {
     ]
 }
 
-/// A message of which a router reads one key: the payload is beside it.
+/// A message of which a router reads one key, behind the payload as a BEAM sorts them.
 pub(crate) fn routed() -> Term {
-    term!(#{kind => route, target => "web-1", payload => (graph(200)), id => 7})
+    term!(#{id => 7, kind => route, payload => (graph(200)), target => "web-1"})
 }
 
 fn small_tuple() -> Term {

@@ -98,12 +98,7 @@ pub fn encode_with(term: &Term, options: &EncodeOptions) -> Result<Vec<u8>, Enco
         bytes.extend_from_slice(local.bytes());
         return Ok(bytes);
     }
-    let flavour = (options.atoms, options.ports);
-    if options.deterministic {
-        writer::write(&sorted(term), flavour, &mut bytes, &mut NoAtomRefs)?;
-    } else {
-        writer::write(term, flavour, &mut bytes, &mut NoAtomRefs)?;
-    }
+    writer::write(term, *options, &mut bytes, &mut NoAtomRefs)?;
     match options.compressed {
         Some(level) => compress(bytes, level),
         None => Ok(bytes),
@@ -120,7 +115,9 @@ pub fn encode_to(
     sink: &mut impl Sink,
     atoms: &mut impl AtomRefs,
 ) -> Result<(), EncodeError> {
-    writer::write(term, (AtomEncoding::Utf8, PortEncoding::NarrowWhereItFits), sink, atoms)
+    let options =
+        EncodeOptions { ports: PortEncoding::NarrowWhereItFits, ..EncodeOptions::default() };
+    writer::write(term, options, sink, atoms)
 }
 
 fn compress(bytes: Vec<u8>, level: u32) -> Result<Vec<u8>, EncodeError> {
@@ -135,25 +132,6 @@ fn compress(bytes: Vec<u8>, level: u32) -> Result<Vec<u8>, EncodeError> {
     encoder.write_all(body).map_err(|_| EncodeError::Compression)?;
     let packed = encoder.finish().map_err(|_| EncodeError::Compression)?;
     Ok(if packed.len() < bytes.len() { packed } else { bytes })
-}
-
-/// The same term, with the pairs of every map in the order of their keys.
-fn sorted(term: &Term) -> Term {
-    match term {
-        Term::Tuple(elements) => Term::tuple(elements.iter().map(sorted)),
-        Term::List(list) if list.as_byte_string().is_none() => {
-            Term::improper_list(list.iter().map(|element| sorted(&element)), sorted(list.tail()))
-        }
-        Term::Map(map) => {
-            Term::map(map.sorted().into_iter().map(|(key, value)| (sorted(key), sorted(value))))
-        }
-        Term::Fun(crate::Fun::Closure(closure)) => {
-            let mut parts = crate::ClosureParts::clone(closure);
-            parts.free = parts.free.iter().map(sorted).collect();
-            Term::Fun(crate::Fun::Closure(crate::Closure::new(parts)))
-        }
-        other => other.clone(),
-    }
 }
 
 impl Sink for Vec<u8> {

@@ -2,20 +2,18 @@
 
 use std::slice;
 
-use super::{AtomEncoding, AtomRefs, EncodeError, PortEncoding, Sink};
+use super::{AtomEncoding, AtomRefs, EncodeError, EncodeOptions, PortEncoding, Sink};
 use crate::atom::Atom;
 use crate::binary::Binary;
 use crate::fun::{Closure, Fun};
 use crate::identifier::Reference;
 use crate::list::{List, Parts};
+use crate::map::Map;
 use crate::tag;
 use crate::term::Term;
 
 /// Ports below this fit the older, shorter form, which OTP 25 prefers.
 const NEW_PORT_ID_END: u32 = 1 << 28;
-
-/// How atoms and ports are written.
-type Flavour = (AtomEncoding, PortEncoding);
 
 /// Terms that must follow an integer for it to be tried as the first of a run.
 const INTEGER_RUN_MIN: usize = 8;
@@ -31,22 +29,35 @@ static NIL: Term = Term::Nil;
 struct Writer<'s, S, A> {
     sink: &'s mut S,
     atoms: &'s mut A,
-    flavour: Flavour,
+    options: EncodeOptions,
+}
+
+/// Terms that wait while one before them is written.
+enum Rest<'a> {
+    Slice(slice::Iter<'a, Term>),
+    /// Keys and values in the order of their keys.
+    Sorted(std::vec::IntoIter<&'a Term>),
 }
 
 pub(super) fn write<S: Sink, A: AtomRefs>(
     term: &Term,
-    flavour: Flavour,
+    options: EncodeOptions,
     sink: &mut S,
     atoms: &mut A,
 ) -> Result<(), EncodeError> {
-    let mut writer = Writer { sink, atoms, flavour };
-    let mut later: Vec<slice::Iter<'_, Term>> = Vec::new();
+    let mut writer = Writer { sink, atoms, options };
+    let mut later: Vec<Rest<'_>> = Vec::new();
     let mut now = slice::from_ref(term).iter();
     loop {
         let Some(term) = now.next() else {
             match later.pop() {
-                Some(next) => now = next,
+                Some(Rest::Slice(next)) => now = next,
+                Some(Rest::Sorted(mut sorted)) => {
+                    if let Some(next) = sorted.next() {
+                        later.push(Rest::Sorted(sorted));
+                        now = slice::from_ref(next).iter();
+                    }
+                }
                 None => return Ok(()),
             }
             continue;
@@ -58,6 +69,11 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
             }
             Term::Map(map) => {
                 writer.counted(tag::MAP, map.len(), "pairs of a map")?;
+                if options.deterministic {
+                    later.push(Rest::Slice(std::mem::take(&mut now)));
+                    later.push(Rest::Sorted(sorted(map)));
+                    continue;
+                }
                 map.flat()
             }
             Term::List(list) => match list.parts() {
@@ -68,7 +84,7 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
                 Parts::Terms(elements, tail) => {
                     writer.counted(tag::LIST, elements.len(), "elements of a list")?;
                     if now.len() > 0 {
-                        later.push(now);
+                        later.push(Rest::Slice(now));
                     }
                     now =
                         slice::from_ref(if matches!(tail, Term::Nil) { &NIL } else { tail }).iter();
@@ -93,10 +109,15 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
             }
         };
         if now.len() > 0 {
-            later.push(now);
+            later.push(Rest::Slice(now));
         }
         now = inside.iter();
     }
+}
+
+fn sorted(map: &Map) -> std::vec::IntoIter<&Term> {
+    let pairs = map.sorted().into_iter();
+    pairs.flat_map(|(key, value)| [key, value]).collect::<Vec<_>>().into_iter()
 }
 
 /// Whether a BEAM would write the proper list as a string: only bytes, at most 65,535.
@@ -218,7 +239,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
             return self.sink.put(&[tag::ATOM_CACHE_REF, index]);
         }
         let text = atom.as_str();
-        if self.flavour.0 == AtomEncoding::Latin1WhereItFits && atom.is_latin1() {
+        if self.options.atoms == AtomEncoding::Latin1WhereItFits && atom.is_latin1() {
             let latin1: Vec<u8> =
                 text.chars().map(|character| u32::from(character) as u8).collect();
             let [high, low] = (latin1.len() as u16).to_be_bytes();
@@ -291,7 +312,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
             Term::Port(port) => match u32::try_from(port.id()) {
                 Ok(id)
                     if id < NEW_PORT_ID_END
-                        && self.flavour.1 == PortEncoding::NarrowWhereItFits =>
+                        && self.options.ports == PortEncoding::NarrowWhereItFits =>
                 {
                     self.sink.put(&[tag::NEW_PORT]);
                     self.atom(port.node());
@@ -316,7 +337,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
                 return self.leaf(term);
             }
             Term::Tuple(_) | Term::Map(_) | Term::List(_) | Term::Fun(Fun::Closure(_)) => {
-                return write(term, self.flavour, self.sink, self.atoms);
+                return write(term, self.options, self.sink, self.atoms);
             }
         }
         Ok(())
@@ -340,7 +361,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
     /// each other's free variables, within the depth that terms have.
     fn closure(&mut self, closure: &Closure) -> Result<(), EncodeError> {
         let mut body = Vec::new();
-        let mut inner = Writer { sink: &mut body, atoms: &mut *self.atoms, flavour: self.flavour };
+        let mut inner = Writer { sink: &mut body, atoms: &mut *self.atoms, options: self.options };
         inner.sink.put(&[closure.arity]);
         inner.sink.put(&closure.uniq);
         inner.words(&[closure.index, length("free variables", closure.free.len())?]);
@@ -349,7 +370,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
         inner.integer(i64::from(closure.old_uniq));
         inner.rare(&Term::Pid(closure.pid.clone()))?;
         for value in &closure.free {
-            write(value, self.flavour, &mut body, self.atoms)?;
+            write(value, self.options, &mut body, self.atoms)?;
         }
         self.counted(tag::NEW_FUN, body.len() + 4, "bytes of a fun")?;
         self.sink.put(&body);

@@ -118,8 +118,21 @@ fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
 }
 
 fn write_term(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
+    // What does not recurse is apart, so that each level takes little of the stack.
     match term {
-        Term::Integer(_) | Term::BigInteger(_) => write!(out, "{term}"),
+        Term::Tuple(elements) => {
+            out.write_char('{')?;
+            write_elements(out, elements)?;
+            out.write_char('}')
+        }
+        Term::Map(map) => write_map(out, map),
+        Term::List(list) => write_list(out, list),
+        leaf => write_leaf(out, leaf),
+    }
+}
+
+fn write_leaf(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
+    match term {
         Term::Float(value) => write_float(out, *value),
         Term::Atom(atom) => write_atom(out, atom.as_str()),
         Term::Reference(reference) => {
@@ -134,14 +147,6 @@ fn write_term(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
         Term::Pid(pid) => {
             write!(out, "#PID<{}.{}.{}>", pid.node().as_str(), pid.id(), pid.serial())
         }
-        Term::Tuple(elements) => {
-            out.write_char('{')?;
-            write_elements(out, elements)?;
-            out.write_char('}')
-        }
-        Term::Map(map) => write_map(out, map),
-        Term::Nil => out.write_str("[]"),
-        Term::List(list) => write_list(out, list),
         Term::Binary(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) if text.chars().all(is_elixir_printable) => write_quoted(out, text),
             _ => {
@@ -157,7 +162,10 @@ fn write_term(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
             let comma = if whole.is_empty() { "" } else { ", " };
             write!(out, "{comma}{}::size({})>>", last >> (8 - bits.last_bits()), bits.last_bits())
         }
-        Term::Local(local) => write!(out, "#Local<{} bytes>", local.bytes().len()),
+        Term::Integer(_) | Term::BigInteger(_) | Term::Nil | Term::Local(_) => {
+            write!(out, "{term}")
+        }
+        Term::Tuple(_) | Term::Map(_) | Term::List(_) => write_term(out, term),
     }
 }
 

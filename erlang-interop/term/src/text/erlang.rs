@@ -4,6 +4,7 @@ use std::fmt::{self, Formatter, Write};
 
 use crate::binary::BitString;
 use crate::list::{List, Parts};
+use crate::map::Map;
 use crate::term::Term;
 
 impl fmt::Display for Term {
@@ -76,6 +77,20 @@ pub(crate) fn write_float(out: &mut impl Write, value: f64) -> fmt::Result {
 }
 
 pub(crate) fn write_term(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
+    // What does not recurse is apart, so that each level takes little of the stack.
+    match term {
+        Term::Tuple(elements) => {
+            out.write_char('{')?;
+            write_elements(out, elements)?;
+            out.write_char('}')
+        }
+        Term::Map(map) => write_map(out, map),
+        Term::List(list) => write_list(out, list),
+        leaf => write_leaf(out, leaf),
+    }
+}
+
+fn write_leaf(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
     match term {
         Term::Integer(value) => write!(out, "{value}"),
         Term::BigInteger(value) => write!(out, "{value}"),
@@ -85,29 +100,25 @@ pub(crate) fn write_term(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
         Term::Fun(fun) => write!(out, "{fun}"),
         Term::Port(port) => write!(out, "{port}"),
         Term::Pid(pid) => write!(out, "{pid}"),
-        Term::Tuple(elements) => {
-            out.write_char('{')?;
-            write_elements(out, elements)?;
-            out.write_char('}')
-        }
-        Term::Map(map) => {
-            out.write_str("#{")?;
-            for (at, (key, value)) in map.iter().enumerate() {
-                if at > 0 {
-                    out.write_char(',')?;
-                }
-                write_term(out, key)?;
-                out.write_str(" => ")?;
-                write_term(out, value)?;
-            }
-            out.write_char('}')
-        }
         Term::Nil => out.write_str("[]"),
-        Term::List(list) => write_list(out, list),
         Term::Binary(bytes) => write_binary(out, bytes),
         Term::BitString(bits) => write_bit_string(out, bits),
         Term::Local(local) => write!(out, "#Local<{} bytes>", local.bytes().len()),
+        Term::Tuple(_) | Term::Map(_) | Term::List(_) => write_term(out, term),
     }
+}
+
+fn write_map(out: &mut Formatter<'_>, map: &Map) -> fmt::Result {
+    out.write_str("#{")?;
+    for (at, (key, value)) in map.iter().enumerate() {
+        if at > 0 {
+            out.write_char(',')?;
+        }
+        write_term(out, key)?;
+        out.write_str(" => ")?;
+        write_term(out, value)?;
+    }
+    out.write_char('}')
 }
 
 fn write_elements(out: &mut Formatter<'_>, elements: &[Term]) -> fmt::Result {
