@@ -70,7 +70,8 @@ defmodule HarTest.Har do
   def cluster_command(args, opts \\ []) do
     epmd_port = Keyword.get_lazy(opts, :epmd_port, &HarTest.epmd_port/0)
     cookie = Keyword.get_lazy(opts, :cookie, &HarTest.cookie/0)
-    command(args ++ ["--epmd-port", "#{epmd_port}", "--cookie", "#{cookie}"], opts)
+    env = [{"HAR_COOKIE", "#{cookie}"} | Keyword.get(opts, :env, [])]
+    command(args ++ ["--epmd-port", "#{epmd_port}"], Keyword.put(opts, :env, env))
   end
 
   def unique(prefix), do: "#{prefix}#{System.unique_integer([:positive])}"

@@ -77,6 +77,13 @@ defmodule HarTest.RpcTest do
     assert_receive {:rex, ^har}
   end
 
+  test "a C node asks: erl_call", %{har: har} do
+    erl_call = System.find_executable("erl_call") || raise "no erl_call in PATH"
+    args = ["-name", "#{har}", "-c", "#{HarTest.cookie()}", "-a", "erlang node"]
+    assert {text, 0} = System.cmd(erl_call, args, stderr_to_stdout: true)
+    assert text =~ "#{har}"
+  end
+
   test "multicall asks all and tells the missing", %{har: har, beam: beam} do
     nodes = [Node.self(), har, beam]
     assert {answers, []} = :rpc.multicall(nodes, :erlang, :node, [], 20_000)

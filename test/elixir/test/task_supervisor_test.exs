@@ -52,13 +52,16 @@ defmodule HarTest.TaskSupervisorTest do
     assert Task.shutdown(task) in [nil, {:exit, :noproc}]
   end
 
-  test "async_stream", %{supervisor: supervisor} do
-    answers =
+  test "async_stream of an undefined function exits with the reason", context do
+    %{supervisor: supervisor} = context
+    Process.flag(:trap_exit, true)
+
+    reason =
       supervisor
       |> Task.Supervisor.async_stream(Enum.map(1..20, &"#{&1}"), HAR, :parse_of_nobody, [])
       |> then(fn stream -> catch_exit(Enum.to_list(stream)) end)
 
-    assert {{:undef, [{HAR, :parse_of_nobody, ["1"], _} | _]}, _call} = answers
+    assert {{:undef, [{HAR, :parse_of_nobody, [_number], _} | _]}, _call} = reason
   end
 
   test "async_stream_nolink gives answers in order", %{supervisor: supervisor} do

@@ -1,0 +1,154 @@
+//! Processes of the operating system: started here, ended here by their pid.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longest wait for a node to come up.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// A process that is killed when this goes away.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    /// Starts `command` with nothing on standard input and its output thrown away.
+    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map(Self)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The private cluster of one run: an EPMD of its own, a cookie, a folder for files.
+pub(crate) struct Cluster {
+    pub(crate) epmd_port: u16,
+    pub(crate) cookie: String,
+    pub(crate) folder: PathBuf,
+    _epmd: Running,
+}
+
+impl Cluster {
+    /// Starts Erlang's own EPMD on a free port.
+    pub(crate) fn start() -> io::Result<Self> {
+        let epmd_port = free_port()?;
+        let epmd = Running::start(Command::new("epmd").args([
+            "-port",
+            &epmd_port.to_string(),
+            "-address",
+            "127.0.0.1",
+        ]))?;
+        let folder = std::env::temp_dir().join(format!("vs-beam-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let cluster =
+            Self { epmd_port, cookie: format!("vs_beam_{epmd_port}"), folder, _epmd: epmd };
+        cluster.until("EPMD answers", || cluster.ports().is_ok())?;
+        Ok(cluster)
+    }
+
+    /// `erl` with this cluster's settings and no shell.
+    pub(crate) fn erl(&self, name: &str) -> Command {
+        let mut command = Command::new("erl");
+        command.env("ERL_EPMD_PORT", self.epmd_port.to_string()).env("HOME", &self.folder);
+        command.args(["-name", &full(name), "-setcookie", &self.cookie]);
+        command.args(["-start_epmd", "false", "-kernel", "logger_level", "none"]);
+        command.arg("-pa").arg(&self.folder);
+        command
+    }
+
+    /// `har start` with this cluster's settings.
+    pub(crate) fn har(&self, binary: &Path, name: &str) -> Command {
+        let mut command = Command::new(binary);
+        command.env_clear().env("HOME", &self.folder).env("HAR_COOKIE", &self.cookie);
+        command.args(["start", "--diagnostics", "--name", &full(name)]);
+        command.args(["--epmd-port", &self.epmd_port.to_string()]);
+        command
+    }
+
+    /// Waits until `name` is registered and its port takes connections.
+    pub(crate) fn await_reachable(&self, name: &str) -> io::Result<()> {
+        let prefix = format!("name {name} at port ");
+        self.until(name, || {
+            let names = self.ports().unwrap_or_default();
+            let port = names.lines().find_map(|line| line.strip_prefix(&prefix)?.parse().ok());
+            port.is_some_and(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
+        })
+    }
+
+    /// Waits until `name` is registered no more.
+    pub(crate) fn await_gone(&self, name: &str) -> io::Result<()> {
+        let prefix = format!("name {name} at port ");
+        self.until(name, || !self.ports().unwrap_or_default().contains(&prefix))
+    }
+
+    /// Asks again and again, with short pauses, since the answer is part of what is measured.
+    fn until(&self, what: &str, done: impl Fn() -> bool) -> io::Result<()> {
+        let start = Instant::now();
+        while !done() {
+            if start.elapsed() > START_TIME_MAX {
+                return Err(io::Error::other(format!("waited in vain for {what}")));
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        Ok(())
+    }
+
+    /// What EPMD answers to a NAMES request, without its first four bytes.
+    fn ports(&self) -> io::Result<String> {
+        let mut socket =
+            TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.epmd_port)))?;
+        socket.write_all(&[0, 1, b'n'])?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(answer.get(4..).unwrap_or_default()).into_owned())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // What is left in the temporary folder does no harm.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The full name of a node of this machine.
+pub(crate) fn full(name: &str) -> String {
+    format!("{name}@127.0.0.1")
+}
+
+/// A port of the range for private EPMDs on which nothing listens.
+fn free_port() -> io::Result<u16> {
+    let start = 14_408 + u16::try_from(std::process::id() % 90).unwrap_or_default();
+    let ports = (start..14_500).chain(14_408..start);
+    let mut free = ports.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.next().ok_or_else(|| io::Error::other("no free port among 14408-14499"))
+}
+
+/// Resident and proportional memory of a process, in KiB.
+pub(crate) fn memory_kib(pid: u32) -> io::Result<(f64, f64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let missing = || io::Error::other("smaps_rollup has no Rss or Pss");
+    Ok((field("Rss:").ok_or_else(missing)?, field("Pss:").ok_or_else(missing)?))
+}
+
+/// Threads of a process.
+pub(crate) fn threads(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/task"))?.count())
+}
