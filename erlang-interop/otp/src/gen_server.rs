@@ -149,11 +149,18 @@ pub async fn run<S: GenServer>(mut context: Context, mut server: S) -> ExitReaso
         return reason;
     }
     let mut running = Running::default();
+    let parent = parent(&context);
     loop {
         let message = match running {
             Running::Running => context.receive().await,
             Running::Suspended => context.receive_matching(|one| is_system(one)).await,
         };
+        if let Some(exit) = message.as_exit()
+            && Some(&exit.from) == parent.as_ref()
+        {
+            server.terminate(&mut context, &exit.reason).await;
+            return exit.reason;
+        }
         match step(&mut context, &mut server, &mut running, message.into_term()).await {
             Next::Continue => {}
             Next::Stop(reason) => {
@@ -162,6 +169,13 @@ pub async fn run<S: GenServer>(mut context: Context, mut server: S) -> ExitReaso
             }
         }
     }
+}
+
+/// The process that started this one by [`start_link`]: when it ends, so does a server, even one
+/// that traps exits.
+pub(crate) fn parent(context: &Context) -> Option<Pid> {
+    let ancestors = context.dictionary_value(&Term::from(atom!("$ancestors")))?;
+    ancestors.as_list()?.iter().next()?.as_pid().cloned()
 }
 
 fn is_system(message: &Term) -> bool {

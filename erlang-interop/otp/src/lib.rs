@@ -7,6 +7,7 @@
 //! Services that must converge with other nodes ([`global`], [`pg`]) are pure state machines with a
 //! thin process around them. What a BEAM sees of a failure is built in [`reason`] only.
 
+pub mod agent;
 mod builtin;
 pub mod client;
 pub mod diagnostics;
@@ -20,11 +21,15 @@ pub mod limits;
 pub mod logger;
 pub mod net_kernel;
 pub mod pg;
+pub mod pubsub;
 pub mod reason;
+pub mod registry;
 pub mod rex;
 pub mod rpc;
 mod standard;
+pub mod supervisor;
 pub mod sys;
+pub mod task;
 pub mod task_supervisor;
 
 pub use functions::{Call, Caller, Functions, FunctionsBuilder, Outcome};

@@ -40,10 +40,8 @@ pub enum Effect {
 /// Decides on a system message. Pure; [`answer`] sends.
 pub fn handle(context: &Context, request: &Term, now: Running, status: Status) -> Effect {
     let dictionary = context.dictionary().into_iter().map(|(key, value)| Term::from((key, value)));
-    let parent = context
-        .dictionary_value(&Term::from(atom!("$ancestors")))
-        .and_then(|ancestors| ancestors.list_iter()?.next())
-        .unwrap_or_else(|| Term::from(context.pid()));
+    let parent = crate::gen_server::parent(context);
+    let parent = Term::from(parent.as_ref().unwrap_or_else(|| context.pid()));
     decide(request, now, status, || StatusParts {
         pid: Term::from(context.pid()),
         dictionary: Term::list(dictionary),

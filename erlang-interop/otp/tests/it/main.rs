@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod beam;
+mod behaviours;
 mod calls;
 mod clients;
 mod global;
