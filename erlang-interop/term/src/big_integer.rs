@@ -61,8 +61,10 @@ impl BigInteger {
 pub(crate) fn integer_from_wire(bytes: &[u8]) -> Term {
     let negative = bytes[0] != 0;
     let mut magnitude = &bytes[1..];
-    while let Some((0, rest)) = magnitude.split_last() {
-        magnitude = rest;
+    if magnitude.len() > 8 {
+        while let Some((0, rest)) = magnitude.split_last() {
+            magnitude = rest;
+        }
     }
     if magnitude.len() <= 8 {
         let mut digit = [0; 8];

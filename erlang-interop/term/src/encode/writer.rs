@@ -24,8 +24,6 @@ const INTEGER_BYTES_MAX: usize = 11;
 /// Bytes of a run that are put together before they go to the sink.
 const RUN_BYTES: usize = 256;
 
-static NIL: Term = Term::Nil;
-
 struct Writer<'s, S, A> {
     sink: &'s mut S,
     atoms: &'s mut A,
@@ -46,72 +44,88 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
     atoms: &mut A,
 ) -> Result<(), EncodeError> {
     let mut writer = Writer { sink, atoms, options };
-    let mut later: Vec<Rest<'_>> = Vec::new();
+    let mut later = Later { top: None, below: Vec::new() };
     let mut now = slice::from_ref(term).iter();
     loop {
         let Some(term) = now.next() else {
             match later.pop() {
-                Some(Rest::Slice(next)) => now = next,
-                Some(Rest::Sorted(mut sorted)) => {
-                    if let Some(next) = sorted.next() {
-                        later.push(Rest::Sorted(sorted));
-                        now = slice::from_ref(next).iter();
-                    }
-                }
+                Some(next) => now = next,
                 None => return Ok(()),
             }
             continue;
         };
-        let inside: &[Term] = match term {
+        match term {
             Term::Tuple(elements) => {
                 writer.tuple_header(elements.len())?;
-                elements
+                later.push(std::mem::replace(&mut now, elements.iter()));
             }
             Term::Map(map) => {
                 writer.counted(tag::MAP, map.len(), "pairs of a map")?;
                 if options.deterministic {
-                    later.push(Rest::Slice(std::mem::take(&mut now)));
-                    later.push(Rest::Sorted(sorted(map)));
-                    continue;
+                    later.push(std::mem::take(&mut now));
+                    later.push_sorted(map);
+                } else {
+                    later.push(std::mem::replace(&mut now, map.flat().iter()));
                 }
-                map.flat()
             }
             Term::List(list) => match list.parts() {
+                Parts::Bytes(bytes) => writer.byte_list(bytes, list)?,
                 Parts::Terms(elements, Term::Nil) if is_byte_string(elements) => {
                     writer.string(elements);
-                    continue;
                 }
                 Parts::Terms(elements, tail) => {
                     writer.counted(tag::LIST, elements.len(), "elements of a list")?;
-                    if now.len() > 0 {
-                        later.push(Rest::Slice(now));
-                    }
-                    now =
-                        slice::from_ref(if matches!(tail, Term::Nil) { &NIL } else { tail }).iter();
-                    elements
-                }
-                Parts::Bytes(bytes) => {
-                    writer.byte_list(bytes, list)?;
-                    continue;
+                    later.push(now);
+                    later.push(slice::from_ref(tail).iter());
+                    now = elements.iter();
                 }
             },
-            Term::Fun(Fun::Closure(closure)) => {
-                writer.closure(closure)?;
-                continue;
-            }
             Term::Integer(first) if now.len() >= INTEGER_RUN_MIN => {
                 writer.integers(*first, &mut now);
-                continue;
             }
-            leaf => {
-                writer.leaf(leaf)?;
-                continue;
-            }
-        };
-        if now.len() > 0 {
-            later.push(Rest::Slice(now));
+            Term::Fun(Fun::Closure(closure)) => writer.closure(closure)?,
+            leaf => writer.leaf(leaf)?,
         }
-        now = inside.iter();
+    }
+}
+
+/// A stack; its top is apart, so that flat terms need no allocation.
+struct Later<'a> {
+    top: Option<Rest<'a>>,
+    below: Vec<Rest<'a>>,
+}
+
+impl<'a> Later<'a> {
+    #[inline]
+    fn push(&mut self, rest: slice::Iter<'a, Term>) {
+        if rest.len() > 0 {
+            self.push_rest(Rest::Slice(rest));
+        }
+    }
+
+    fn push_sorted(&mut self, map: &'a Map) {
+        self.push_rest(Rest::Sorted(sorted(map)));
+    }
+
+    #[inline]
+    fn push_rest(&mut self, rest: Rest<'a>) {
+        if let Some(below) = self.top.replace(rest) {
+            self.below.push(below);
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<slice::Iter<'a, Term>> {
+        match self.top.take().or_else(|| self.below.pop())? {
+            Rest::Slice(rest) => Some(rest),
+            Rest::Sorted(mut sorted) => match sorted.next() {
+                Some(next) => {
+                    self.push_rest(Rest::Sorted(sorted));
+                    Some(slice::from_ref(next).iter())
+                }
+                None => Some([].iter()),
+            },
+        }
     }
 }
 
