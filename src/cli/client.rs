@@ -1,11 +1,12 @@
 //! What `ping` and `rpc` share: a hidden node for the moment, connected to the one asked for.
 
-use erlang_interop::node::{ConnectError, Node};
+use erlang_interop::node::Node;
 use erlang_interop::term::Atom;
 
 use crate::config::{NameDomain, Origin, Settings};
 use crate::node;
 
+use super::unreachable::unreachable;
 use super::{Exit, Failure, IdentityFlags};
 
 /// A connection to the node a command is about.
@@ -72,58 +73,5 @@ pub(super) fn warn_of_cookie(settings: &Settings) {
             &mut std::io::stderr(),
             b"har: warning: --cookie may stay in the history of your shell; --cookie-file is safer\n",
         );
-    }
-}
-
-fn unreachable(settings: &Settings, peer: &Atom, error: &ConnectError) -> Failure {
-    let port = settings.epmd_port.value;
-    let peer = peer.as_str();
-    let cookie = settings
-        .cookie
-        .as_ref()
-        .map_or_else(String::new, |cookie| format!(" (ours is from {})", cookie.origin));
-    let no = |exit, text: String| Failure::new(exit, text);
-    match error {
-        ConnectError::UnknownHost { host, source } => no(
-            Exit::NoHost,
-            format!("host {host} is not known: {source}; check the name after the @"),
-        ),
-        ConnectError::Epmd { address, reason } => no(
-            Exit::Unavailable,
-            format!(
-                "no EPMD answers at {address}: {reason}; is a node running there, and is --epmd-port right?"
-            ),
-        ),
-        ConnectError::NotRegistered { name, host } => no(
-            Exit::Unavailable,
-            format!(
-                "no node {name} at the EPMD on {host} port {port}; start it or see `har names {host}`"
-            ),
-        ),
-        ConnectError::Io { address, source } => no(
-            Exit::Unavailable,
-            format!(
-                "{peer} does not take connections at {address}: {source}; is a firewall between?"
-            ),
-        ),
-        ConnectError::ClosedInHandshake => no(
-            Exit::NoPerm,
-            format!("cookie mismatch with {peer}{cookie}: use its cookie with --cookie-file"),
-        ),
-        ConnectError::Handshake(reason) => no(
-            Exit::NoPerm,
-            format!("{peer} refuses us: {reason}; check the cookie and its allow list"),
-        ),
-        ConnectError::OwnName { .. } => {
-            no(Exit::Usage, format!("{peer} is our own name; choose another with --name"))
-        }
-        ConnectError::NotANodeName { .. } | ConnectError::HostForm { .. } => {
-            no(Exit::Usage, format!("{error}; write NAME@HOST in the form that node uses"))
-        }
-        ConnectError::SetupTimeout => no(
-            Exit::Unavailable,
-            format!("{peer} did not answer in time; is the process stopped or the network cut?"),
-        ),
-        other => no(Exit::Unavailable, format!("no connection to {peer}: {other}; try again")),
     }
 }

@@ -18,6 +18,7 @@ mod runtime;
 mod source;
 mod start;
 mod syntax;
+mod unreachable;
 mod version;
 
 use std::ffi::OsString;

@@ -78,3 +78,25 @@ fn a_beam_pings_a_har_node_beside_it_and_learns_of_its_end() {
     assert!(har.ended().success());
     assert_eq!(beam.eval("C", ping), "pang");
 }
+
+#[test]
+fn a_beam_sees_a_node_that_dialled_it_and_its_end_at_once() {
+    let beam = Beam::start();
+    let nodes = |kind: &str| {
+        let call = ["rpc", "beam@127.0.0.1", "erlang", "nodes", kind];
+        beam.har("C", &call).assert_works().to_owned()
+    };
+    for (kind, flags) in [("[visible]", &[][..]), ("[hidden]", &["--hidden"])] {
+        let mut command = beam.home.command();
+        command.env("HAR_COOKIE", "C").env("HAR_CLUSTER_NODES", "beam@127.0.0.1");
+        command.args(["start", "--epmd-port", &beam.port]).args(flags);
+        let mut har = Running::start(command);
+        har.stderr.wait_for("nodeup peer='beam@127.0.0.1'");
+        assert!(nodes(kind).contains("'har@127.0.0.1'"), "{kind}");
+        har.signal("TERM");
+        assert!(har.ended().success());
+        crate::running::eventually("nodedown at the BEAM", || {
+            (!nodes(kind).contains("'har@127.0.0.1'")).then_some(())
+        });
+    }
+}
