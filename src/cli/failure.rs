@@ -92,7 +92,9 @@ impl From<StartFailure> for Failure {
     fn from(failure: StartFailure) -> Self {
         match failure {
             StartFailure::Config(error) => error.into(),
-            StartFailure::Name { .. } => Self::new(Exit::Config, failure.to_string()),
+            StartFailure::Name { .. } | StartFailure::RoutingTable { .. } => {
+                Self::new(Exit::Config, failure.to_string())
+            }
             StartFailure::PortMapper(_) => Self::new(Exit::Unavailable, failure.to_string()),
             StartFailure::Services(_) => Self::new(Exit::Software, failure.to_string()),
             StartFailure::Node(error) => error.into(),

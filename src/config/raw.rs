@@ -24,6 +24,9 @@ pub struct RawConfig {
     /// Whom it joins.
     #[serde(deserialize_with = "section")]
     pub cluster: RawCluster,
+    /// Which backend takes an operation.
+    #[serde(deserialize_with = "section")]
+    pub routing: RawRouting,
     /// What it writes about itself.
     #[serde(deserialize_with = "section")]
     pub log: RawLog,
@@ -76,6 +79,16 @@ pub struct RawEpmd {
 pub struct RawCluster {
     /// Nodes to connect to and stay connected to.
     pub nodes: Option<Vec<String>>,
+}
+
+/// Section `routing`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawRouting {
+    /// File with the routing table; the built-in one when left out.
+    pub table: Option<PathBuf>,
+    /// Whether a backend whose health nobody checked is left out.
+    pub strict_health: Option<bool>,
 }
 
 /// Section `log`.

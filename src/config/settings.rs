@@ -107,6 +107,10 @@ pub struct Settings {
     pub epmd_embedded: Setting<bool>,
     /// Nodes to connect to and stay connected to.
     pub nodes: Setting<NodeList>,
+    /// File with the routing table; empty: the built-in one.
+    pub routing_table: Setting<PathBuf>,
+    /// Whether a backend whose health nobody checked is left out.
+    pub strict_health: Setting<bool>,
     /// How log lines look.
     pub log_format: Setting<LogFormat>,
     /// What is logged: a level, or levels by module.
@@ -129,68 +133,46 @@ impl Settings {
         let interface = interface(&from, &flags, &raw)?;
         let name = name(&from, &flags, &raw, domain.value, interface.value)?;
         let cookie = cookie(&from, &flags, &raw)?;
-        let nodes = nodes(&from, &flags, raw.cluster.nodes, domain.value)?;
-        let pick = &from;
+        let nodes = nodes(&from, &flags, raw.cluster.nodes.clone(), domain.value)?;
+        let RawConfig { node, distribution: dist, epmd, routing, log, diagnostics, .. } = raw;
         let settings = Self {
-            listen_min: pick.of(
-                "distribution.listen_min",
-                flags.listen_min.map(|v| (v, "--listen-min")),
-                raw.distribution.listen_min,
-                || 0,
-            )?,
-            listen_max: pick.of(
-                "distribution.listen_max",
-                flags.listen_max.map(|v| (v, "--listen-max")),
-                raw.distribution.listen_max,
-                || 0,
-            )?,
-            net_ticktime_s: pick.of(
-                "distribution.net_ticktime_s",
-                None,
-                raw.distribution.net_ticktime_s,
-                || NET_TICKTIME_S,
-            )?,
-            epmd_port: pick.of(
-                "epmd.port",
-                flags.epmd_port.map(|v| (v, "--epmd-port")),
-                raw.epmd.port,
-                || EPMD_PORT,
-            )?,
-            epmd_embedded: pick.of(
-                "epmd.embedded",
-                flags.epmd_embedded.map(|v| (v, "--no-epmd")),
-                raw.epmd.embedded,
-                || true,
-            )?,
-            hidden: pick.of(
-                "node.hidden",
-                flags.hidden.map(|v| (v, "--hidden")),
-                raw.node.hidden,
-                || false,
-            )?,
-            log_format: pick.of(
-                "log.format",
-                flags.log_format.map(|v| (v, "--log")),
-                raw.log.format,
-                || LogFormat::Text,
-            )?,
-            log_level: pick.of(
-                "log.level",
-                flags.log_level.map(|v| (v, "--log-level")),
-                raw.log.level,
-                || "info".into(),
-            )?,
-            diagnostics: pick.of(
-                "diagnostics.enabled",
-                flags.diagnostics.map(|v| (v, "--diagnostics")),
-                raw.diagnostics.enabled,
-                || false,
-            )?,
             name,
             names: domain,
+            hidden: from.of("node.hidden", flags.hidden, node.hidden, || false)?,
             cookie,
             interface,
+            listen_min: from.of(
+                "distribution.listen_min",
+                flags.listen_min,
+                dist.listen_min,
+                || 0,
+            )?,
+            listen_max: from.of(
+                "distribution.listen_max",
+                flags.listen_max,
+                dist.listen_max,
+                || 0,
+            )?,
+            net_ticktime_s: from.of(
+                "distribution.net_ticktime_s",
+                None,
+                dist.net_ticktime_s,
+                || NET_TICKTIME_S,
+            )?,
+            epmd_port: from.of("epmd.port", flags.epmd_port, epmd.port, || EPMD_PORT)?,
+            epmd_embedded: from.of("epmd.embedded", flags.epmd_embedded, epmd.embedded, || true)?,
             nodes,
+            routing_table: from.of("routing.table", None, routing.table, PathBuf::new)?,
+            strict_health: from
+                .of("routing.strict_health", None, routing.strict_health, || false)?,
+            log_format: from.of("log.format", flags.log_format, log.format, || LogFormat::Text)?,
+            log_level: from.of("log.level", flags.log_level, log.level, || "info".into())?,
+            diagnostics: from.of(
+                "diagnostics.enabled",
+                flags.diagnostics,
+                diagnostics.enabled,
+                || false,
+            )?,
         };
         settings.checked()
     }
@@ -227,6 +209,10 @@ impl Settings {
                 }
             },
         };
+        let table = match self.routing_table.value.as_os_str() {
+            empty if empty.is_empty() => "(built in)".to_owned(),
+            path => path.display().to_string(),
+        };
         vec![
             row("node.name", &self.name, self.name.value.clone()),
             row("node.names", &self.names, choice(self.names.value)),
@@ -243,6 +229,8 @@ impl Settings {
             row("epmd.port", &self.epmd_port, self.epmd_port.value.to_string()),
             row("epmd.embedded", &self.epmd_embedded, self.epmd_embedded.value.to_string()),
             row("cluster.nodes", &self.nodes, format!("[{}]", self.nodes.value.0.join(", "))),
+            row("routing.table", &self.routing_table, table),
+            row("routing.strict_health", &self.strict_health, self.strict_health.value.to_string()),
             row("log.format", &self.log_format, choice(self.log_format.value)),
             row("log.level", &self.log_level, self.log_level.value.clone()),
             row("diagnostics.enabled", &self.diagnostics, self.diagnostics.value.to_string()),
@@ -297,7 +285,7 @@ fn domain(
     raw: &RawConfig,
 ) -> Result<Setting<NameDomain>, ConfigError> {
     let flag = flags.name.as_ref().map(|(flag, domain, _)| (*domain, *flag));
-    from.of("node.names", flag, raw.node.names, || NameDomain::Long)
+    from.of_flag("node.names", flag, raw.node.names, || NameDomain::Long)
 }
 
 /// Loopback until told otherwise: without TLS the cookie is all that keeps strangers out.
@@ -306,9 +294,8 @@ fn interface(
     flags: &Flags,
     raw: &RawConfig,
 ) -> Result<Setting<IpAddr>, ConfigError> {
-    let flag = flags.interface.map(|address| (address, "--interface"));
     let default = || IpAddr::V4(Ipv4Addr::LOCALHOST);
-    from.of("distribution.interface", flag, raw.distribution.interface, default)
+    from.of("distribution.interface", flags.interface, raw.distribution.interface, default)
 }
 
 fn name(
@@ -319,7 +306,7 @@ fn name(
     interface: IpAddr,
 ) -> Result<Setting<String>, ConfigError> {
     let flag = flags.name.as_ref().map(|(flag, _, name)| (name.clone(), *flag));
-    let typed = from.of("node.name", flag, raw.node.name.clone(), || ALIVE.to_owned())?;
+    let typed = from.of_flag("node.name", flag, raw.node.name.clone(), || ALIVE.to_owned())?;
     let host = || match domain {
         NameDomain::Short => node_name::short_host(),
         NameDomain::Long if interface.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
@@ -349,7 +336,7 @@ fn cookie(
             }
         }
     }
-    let flag = flags.cookie_file.clone().map(|path| (path, "--cookie-file"));
+    let flag = flags.cookie_file.clone();
     let default = || cookie::default_file(from.environment).unwrap_or_default();
     let file = from.of("node.cookie_file", flag, raw.node.cookie_file.clone(), default)?;
     let Setting { value, origin } = file;
@@ -365,7 +352,7 @@ fn nodes(
     file: Option<Vec<String>>,
     domain: NameDomain,
 ) -> Result<Setting<NodeList>, ConfigError> {
-    let flag = flags.nodes.clone().map(|nodes| (NodeList(nodes), "--connect"));
+    let flag = flags.nodes.clone().map(NodeList);
     let list = from.of("cluster.nodes", flag, file.map(NodeList), NodeList::default)?;
     for node in &list.value.0 {
         node_name::check(node, domain)

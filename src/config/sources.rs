@@ -103,10 +103,30 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "epmd.port" => &["HAR_EPMD_PORT", "ERL_EPMD_PORT"],
         "epmd.embedded" => &["HAR_EPMD_EMBEDDED"],
         "cluster.nodes" => &["HAR_CLUSTER_NODES"],
+        "routing.table" => &["HAR_ROUTING_TABLE"],
+        "routing.strict_health" => &["HAR_ROUTING_STRICT_HEALTH"],
         "log.format" => &["HAR_LOG_FORMAT"],
         "log.level" => &["HAR_LOG_LEVEL"],
         "diagnostics.enabled" => &["HAR_DIAGNOSTICS_ENABLED"],
         _ => &[],
+    }
+}
+
+/// The flag of a setting, as `config show` names it.
+fn flag_of(key: &str) -> &'static str {
+    match key {
+        "node.hidden" => "--hidden",
+        "node.cookie_file" => "--cookie-file",
+        "distribution.interface" => "--interface",
+        "distribution.listen_min" => "--listen-min",
+        "distribution.listen_max" => "--listen-max",
+        "epmd.port" => "--epmd-port",
+        "epmd.embedded" => "--no-epmd",
+        "cluster.nodes" => "--connect",
+        "log.format" => "--log",
+        "log.level" => "--log-level",
+        "diagnostics.enabled" => "--diagnostics",
+        _ => "of the command line",
     }
 }
 
@@ -118,6 +138,17 @@ pub(super) struct Sources<'e> {
 impl Sources<'_> {
     /// The value of `key`: flag, else environment, else file, else default.
     pub(super) fn of<T: FromText>(
+        &self,
+        key: &'static str,
+        flag: Option<T>,
+        file: Option<T>,
+        default: impl FnOnce() -> T,
+    ) -> Result<Setting<T>, ConfigError> {
+        self.of_flag(key, flag.map(|value| (value, flag_of(key))), file, default)
+    }
+
+    /// As [`Sources::of`], for a setting that has more than one flag.
+    pub(super) fn of_flag<T: FromText>(
         &self,
         key: &'static str,
         flag: Option<(T, &'static str)>,

@@ -5,7 +5,9 @@
 
 mod port_mapper;
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use erlang_interop::node::{Cookie, Epmd, Node, NodeConfig, NodeName, SpawnError, StartError};
@@ -15,6 +17,8 @@ use tokio::task::JoinHandle;
 
 use crate::cluster::keep_connected;
 use crate::config::{ConfigError, ErlangCookie, Settings};
+use crate::control_plane::ControlPlane;
+use crate::services;
 
 pub use port_mapper::PortMapperError;
 use port_mapper::{PortMapper, Wanted};
@@ -37,6 +41,14 @@ pub enum StartFailure {
     /// There is no port mapper.
     #[error(transparent)]
     PortMapper(#[from] PortMapperError),
+    /// The routing table cannot be used.
+    #[error("cannot use routing table {}: {reason}; correct it or leave out routing.table", path.display())]
+    RoutingTable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A service of every Erlang node could not be started.
     #[error("a standard service did not start: {0}; please report this")]
     Services(#[from] SpawnError),
@@ -69,10 +81,13 @@ impl HarNode {
         let mapper = wanted.find().await?;
         let epmd_embedded = matches!(mapper, PortMapper::Embedded(_));
         let node = Node::new(config)?;
-        start_services(&node, settings)?;
-        if let Err(error) = node.listen().await {
+        let up = match start_services(&node, settings) {
+            Ok(()) => node.listen().await.map_err(StartFailure::from),
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = up {
             node.shutdown().await;
-            return Err(error.into());
+            return Err(failure);
         }
         let mut background = vec![tokio::spawn(wanted.keep(mapper))];
         for peer in &settings.nodes.value.0 {
@@ -132,9 +147,24 @@ fn start_services(node: &Node, settings: &Settings) -> Result<(), StartFailure> 
         .diagnostics(settings.diagnostics.value);
     // `global` connects everybody to everybody; a hidden node has no part in that.
     options.global = !settings.hidden.value;
-    let functions = Functions::builder().build();
-    standard(node, functions, options)?;
+    let plane = control_plane(settings)?;
+    let mut functions = Functions::builder();
+    services::register(&mut functions, &plane);
+    standard(node, functions.build(), options)?;
+    services::start(node, &plane)?;
     Ok(())
+}
+
+fn control_plane(settings: &Settings) -> Result<ControlPlane, StartFailure> {
+    let plane = ControlPlane::new(settings.strict_health.value);
+    let path = &settings.routing_table.value;
+    if path.as_os_str().is_empty() {
+        return Ok(plane);
+    }
+    let refused = |reason| StartFailure::RoutingTable { path: path.clone(), reason };
+    let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    plane.reload(&text).map_err(|error| refused(error.to_string()))?;
+    Ok(plane)
 }
 
 fn node_config(settings: &Settings, cookie: &ErlangCookie) -> Result<NodeConfig, StartFailure> {

@@ -94,5 +94,11 @@ fn a_har_node_answers_as_a_beam_does() {
     let rpc =
         |call: &[&str]| home.har(&[&["rpc", "har@127.0.0.1", "--epmd-port", &port], call].concat());
     assert_eq!(rpc(&["erlang", "node"]).assert_works(), "'har@127.0.0.1'\n");
+    let version = rpc(&["--elixir", "HAR", "version"]);
+    assert!(version.assert_works().starts_with('"'), "{version:?}");
+    let playbook = "- hosts: web\\n  tasks:\\n    - apt: {name: nginx}\\n";
+    let args = format!("[:ansible, \"{playbook}\", [to: :salt]]");
+    let converted = rpc(&["--elixir", "HAR", "convert", &args]);
+    assert!(converted.assert_works().contains("pkg.installed"), "{converted:?}");
     assert_raised(&rpc(&["nomod", "f"]), "** exception error: undefined function nomod:f/0");
 }

@@ -191,3 +191,13 @@ fn an_exposed_cookie_file_stops_the_start() {
     home.har(&arguments).assert_fails(77, &["chmod 400"]);
     assert_free(port);
 }
+
+#[test]
+fn a_routing_table_that_is_none_is_named() {
+    let (home, port) = (Home::new(), free_port());
+    let file = home.file("table.yaml", "routes: [\n");
+    let variables = [("HAR_COOKIE", "C"), ("HAR_ROUTING_TABLE", file.as_str())];
+    home.har_with(&variables, &["start", "--epmd-port", &port.to_string()])
+        .assert_fails(78, &["table.yaml", "routing.table"]);
+    assert_free(port);
+}

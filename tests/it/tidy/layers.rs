@@ -50,7 +50,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("config", &["telemetry"]),
     ("services", &["semantic", "data_plane", "control_plane", "telemetry", "config"]),
-    ("node", &["services", "config", "telemetry"]),
+    ("cluster", &["telemetry"]),
+    ("node", &["services", "control_plane", "cluster", "config", "telemetry"]),
 ];
 
 /// `cargo metadata` of this workspace; with `all` also of every crate it is built from.
