@@ -28,6 +28,9 @@ pub const INFLATED_BYTES_MAX: usize = 64 << 20;
 /// Levels of nesting in text. The parsers recurse, some frames a level.
 pub const TEXT_DEPTH_MAX: usize = 200;
 
+/// Levels of a term that serde reads into a value. It recurses, some frames a level, and so do the types.
+pub const SERDE_DEPTH_MAX: usize = 128;
+
 /// Digits of a decimal integer in text: reading takes quadratic time.
 pub const TEXT_DIGITS_MAX: usize = 10_000;
 

@@ -12,6 +12,9 @@ pub enum SerdeError {
     /// A name that must be an atom is too long.
     #[error(transparent)]
     Atom(#[from] AtomTooLong),
+    /// The term nests deeper than [`SERDE_DEPTH_MAX`](crate::limits::SERDE_DEPTH_MAX).
+    #[error("the term nests deeper than {} levels", crate::limits::SERDE_DEPTH_MAX)]
+    Depth,
     /// The term is of another type.
     #[error("expected {expected}, got {got}")]
     Unexpected {

@@ -9,19 +9,29 @@ use serde::forward_to_deserialize_any;
 
 use super::error::SerdeError;
 use super::term::{TERM_NAME, lend_term};
+use crate::limits::SERDE_DEPTH_MAX;
 use crate::list::ListIter;
 use crate::term::Term;
 
 /// Characters of a term that an error shows.
 const SHOWN_CHARACTERS: usize = 80;
 
-pub(super) struct TermDeserializer<'a>(&'a Term);
+/// A term, and how many levels below it may still be read: serde recurses.
+pub(super) struct TermDeserializer<'a>(&'a Term, usize);
 
 type Read<T> = Result<T, SerdeError>;
 
 impl<'a> TermDeserializer<'a> {
     pub(super) fn new(term: &'a Term) -> Self {
-        Self(term)
+        Self(term, SERDE_DEPTH_MAX)
+    }
+
+    /// What is left for the parts of this term.
+    fn below(&self) -> Read<usize> {
+        match self.1.checked_sub(1) {
+            Some(left) => Ok(left),
+            None => Err(SerdeError::Depth),
+        }
     }
 
     fn unexpected<T>(&self, expected: &'static str) -> Read<T> {
@@ -190,13 +200,14 @@ impl<'de> Deserializer<'de> for TermDeserializer<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
+        let left = self.below()?;
         match self.0 {
-            Term::Tuple(elements) => visitor.visit_seq(Slice(elements.iter())),
+            Term::Tuple(elements) => visitor.visit_seq(Slice(elements.iter(), left)),
             Term::List(list) if list.is_proper() => match list.as_slice() {
-                Some(elements) => visitor.visit_seq(Slice(elements.iter())),
+                Some(elements) => visitor.visit_seq(Slice(elements.iter(), left)),
                 None => visitor.visit_seq(Bytes(list.iter())),
             },
-            Term::Nil => visitor.visit_seq(Slice([].iter())),
+            Term::Nil => visitor.visit_seq(Slice([].iter(), left)),
             _ => self.unexpected("a list"),
         }
     }
@@ -215,24 +226,22 @@ impl<'de> Deserializer<'de> for TermDeserializer<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
-        match self.0 {
-            Term::Map(map) => {
-                let pairs = map.iter().filter(|(key, _)| !key.is_atom("__struct__"));
-                visitor
-                    .visit_map(Pairs { pairs: pairs.collect::<Vec<_>>().into_iter(), value: None })
-            }
-            Term::Nil => visitor.visit_map(Pairs { pairs: Vec::new().into_iter(), value: None }),
-            keyword @ Term::List(list) if is_keyword(keyword) => {
-                let pairs = list.as_slice().unwrap_or_default().iter();
-                let pairs = pairs.filter_map(|pair| match pair.as_tuple() {
+        let left = self.below()?;
+        let pairs: Vec<_> = match self.0 {
+            Term::Map(map) => map.iter().filter(|(key, _)| !key.is_atom("__struct__")).collect(),
+            Term::Nil => Vec::new(),
+            keyword @ Term::List(list) if is_keyword(keyword) => list
+                .as_slice()
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|pair| match pair.as_tuple() {
                     Some([key, value]) => Some((key, value)),
                     _ => None,
-                });
-                visitor
-                    .visit_map(Pairs { pairs: pairs.collect::<Vec<_>>().into_iter(), value: None })
-            }
-            _ => self.unexpected("a map"),
-        }
+                })
+                .collect(),
+            _ => return self.unexpected("a map"),
+        };
+        visitor.visit_map(Pairs { pairs: pairs.into_iter(), value: None, left })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -253,6 +262,7 @@ impl<'de> Deserializer<'de> for TermDeserializer<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Read<V::Value> {
+        let left = self.below()?;
         let (tag, content) = match self.0 {
             Term::Tuple(elements) => match &**elements {
                 [tag, content @ ..] => (tag, content),
@@ -265,7 +275,7 @@ impl<'de> Deserializer<'de> for TermDeserializer<'de> {
             Term::Binary(bytes) => bytes.as_str().unwrap_or_default(),
             _ => return self.unexpected("a variant"),
         };
-        visitor.visit_enum(Variant { tag: text, content })
+        visitor.visit_enum(Variant { tag: text, content, left })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
@@ -275,13 +285,13 @@ impl<'de> Deserializer<'de> for TermDeserializer<'de> {
     forward_to_deserialize_any! { bool i8 i16 i32 i64 u8 u16 u32 }
 }
 
-struct Slice<'de>(std::slice::Iter<'de, Term>);
+struct Slice<'de>(std::slice::Iter<'de, Term>, usize);
 
 impl<'de> SeqAccess<'de> for Slice<'de> {
     type Error = SerdeError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Read<Option<T::Value>> {
-        self.0.next().map(|term| seed.deserialize(TermDeserializer(term))).transpose()
+        self.0.next().map(|term| seed.deserialize(TermDeserializer(term, self.1))).transpose()
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -304,6 +314,7 @@ impl<'de> SeqAccess<'de> for Bytes<'de> {
 struct Pairs<'de> {
     pairs: std::vec::IntoIter<(&'de Term, &'de Term)>,
     value: Option<&'de Term>,
+    left: usize,
 }
 
 impl<'de> MapAccess<'de> for Pairs<'de> {
@@ -312,12 +323,12 @@ impl<'de> MapAccess<'de> for Pairs<'de> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Read<Option<K::Value>> {
         let Some((key, value)) = self.pairs.next() else { return Ok(None) };
         self.value = Some(value);
-        seed.deserialize(TermDeserializer(key)).map(Some)
+        seed.deserialize(TermDeserializer(key, self.left)).map(Some)
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Read<T::Value> {
         match self.value.take() {
-            Some(value) => seed.deserialize(TermDeserializer(value)),
+            Some(value) => seed.deserialize(TermDeserializer(value, self.left)),
             None => Err(SerdeError::Custom("a value was asked for before its key".into())),
         }
     }
@@ -326,6 +337,7 @@ impl<'de> MapAccess<'de> for Pairs<'de> {
 struct Variant<'de> {
     tag: &'de str,
     content: &'de [Term],
+    left: usize,
 }
 
 impl<'de> EnumAccess<'de> for Variant<'de> {
@@ -341,7 +353,7 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
 impl<'de> Variant<'de> {
     fn only(&self) -> Read<TermDeserializer<'de>> {
         match self.content {
-            [content] => Ok(TermDeserializer(content)),
+            [content] => Ok(TermDeserializer(content, self.left)),
             other => Err(SerdeError::Custom(format!(
                 "variant {} has {} elements beside its name, expected one",
                 self.tag,
@@ -367,7 +379,7 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Read<V::Value> {
-        visitor.visit_seq(Slice(self.content.iter()))
+        visitor.visit_seq(Slice(self.content.iter(), self.left))
     }
 
     fn struct_variant<V: Visitor<'de>>(

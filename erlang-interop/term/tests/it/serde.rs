@@ -117,3 +117,11 @@ fn terms_go_through_other_formats_as_bytes() {
         serde_json::json!({"a": [1, null, true]})
     );
 }
+
+#[test]
+fn depth_is_bounded() {
+    let nested = |levels: usize| (0..levels).fold(Term::Nil, |inner, _| Term::tuple([inner]));
+    let read = |levels| from_term::<serde_json::Value>(&nested(levels));
+    assert!(read(erlang_term::limits::SERDE_DEPTH_MAX - 1).is_ok());
+    assert_eq!(read(1000), Err(erlang_term::SerdeError::Depth));
+}
