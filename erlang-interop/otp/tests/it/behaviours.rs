@@ -24,7 +24,7 @@ impl GenServer for Idle {}
 /// A child that does nothing, under a name.
 fn child(name: &'static str) -> ChildSpec {
     let atom = Atom::new(name).unwrap();
-    ChildSpec::worker(&atom.clone(), move |context| {
+    ChildSpec::worker(atom.clone(), move |context| {
         let options = SpawnOptions::new().name(atom.clone());
         gen_server::start_link(context, options, Idle).map(|spawned| spawned.pid)
     })
@@ -171,7 +171,7 @@ async fn a_registry_forgets_the_dead() {
     ours.node.send(&one, term!(stop)).await;
     until("the entry goes with its process", || unique.whereis(&key).is_none()).await;
     unique.register(key.clone(), &two, term!(second)).await.unwrap();
-    assert_eq!(unique.keys(&two), [key.clone()]);
+    assert_eq!(unique.keys(&two), std::slice::from_ref(&key));
     unique.unregister(&key, &two);
     assert_eq!(unique.count(), 0);
     let gone = unique.register(key, &one, Term::Nil).await;
