@@ -1,6 +1,6 @@
 //! What carries the bytes of a connection.
 //!
-//! The rest of the crate sees a [`Stream`] that splits into halves, and a [`Listener`]. Another
+//! The rest of the crate sees a `Stream` that splits into halves, and a `Listener`. Another
 //! transport (TLS) is one file more and a variant in each enum.
 
 pub mod memory;
