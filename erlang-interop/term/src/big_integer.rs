@@ -58,6 +58,7 @@ impl BigInteger {
 }
 
 /// The term of an integer given as sign byte and magnitude (least byte first). `bytes` must not be empty.
+#[inline]
 pub(crate) fn integer_from_wire(bytes: &[u8]) -> Term {
     let negative = bytes[0] != 0;
     let mut magnitude = &bytes[1..];

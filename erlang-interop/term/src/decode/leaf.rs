@@ -69,6 +69,7 @@ pub(super) fn atom_text(reader: &mut Reader<'_>, tag: u8) -> Result<Atom, Decode
 }
 
 impl Decoder<'_> {
+    #[inline]
     pub(super) fn float(&mut self) -> Result<Term, DecodeError> {
         let value = f64::from_bits(self.reader.u64()?);
         self.finite(value, 9)
@@ -81,6 +82,7 @@ impl Decoder<'_> {
         self.finite(value.unwrap_or(f64::NAN), 1 + FLOAT_TEXT_BYTES)
     }
 
+    #[inline]
     fn finite(&mut self, value: f64, len: usize) -> Result<Term, DecodeError> {
         if value.is_finite() {
             return Ok(Term::Float(value));
@@ -90,6 +92,7 @@ impl Decoder<'_> {
     }
 
     /// The sign byte and `len` bytes of magnitude.
+    #[inline]
     pub(super) fn big(&mut self, len: usize) -> Result<Term, DecodeError> {
         Ok(integer_from_wire(self.reader.slice(len.saturating_add(1))?))
     }
