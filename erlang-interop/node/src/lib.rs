@@ -10,6 +10,29 @@
 //!   do. A panic ends the process, never the node.
 //! - What peers may run here is the [`Spawner`]'s business; OTP's services are a layer above.
 //!
+//! ```
+//! use erlang_node::{Context, Cookie, ExitReason, Node, NodeConfig, NodeName, SpawnOptions};
+//! use erlang_term::Term;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = NodeConfig::new(NodeName::new("rust@127.0.0.1")?, Cookie::new("secret")?);
+//! let node = Node::new(config)?; // `node.listen().await?` lets peers in
+//! let asker = |mut context: Context| async move {
+//!     let worker = |_: Context| async { ExitReason::Other(Term::from(42)) };
+//!     context.spawn(SpawnOptions::new().monitor(), worker).expect("an empty node has room");
+//!     context.receive().await.as_down().map(|down| down.reason.to_term())
+//! };
+//! let (sender, receiver) = tokio::sync::oneshot::channel();
+//! node.spawn(SpawnOptions::new(), move |context| async move {
+//!     let _ = sender.send(asker(context).await);
+//! })?;
+//! assert_eq!(receiver.await?, Some(Term::from(42)));
+//! node.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Signals between two processes keep their order, on this node and across a connection.
 //! Everything that comes from a peer is bounded by [`limits`] or by the [`NodeConfig`].
 
