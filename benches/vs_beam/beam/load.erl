@@ -94,6 +94,7 @@ run({binaries, Node, Size, Total}) ->
     [PerSecond * Size / 1048576];
 %% Nanoseconds to connect, at the median and at 99 of 100.
 run({connect, Node, Rounds}) ->
+    connect(Node),
     percentiles([connect_once(Node) || _ <- lists:seq(1, Rounds)]).
 
 connect(Node) -> true = net_kernel:connect_node(Node).

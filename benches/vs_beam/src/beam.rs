@@ -1,9 +1,9 @@
 //! A BEAM that drives load: commands to its standard input, numbers from its standard output.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::machine::{Cluster, full};
+use crate::machine::{Cluster, Running, full};
 use crate::measure::Load;
 
 /// The Erlang module, compiled into the cluster's folder.
@@ -26,7 +26,7 @@ pub(crate) fn server(cluster: &Cluster, name: &str) -> Command {
 
 /// A BEAM that drives load.
 pub(crate) struct Driver {
-    child: Child,
+    _process: Running,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
@@ -36,11 +36,11 @@ impl Driver {
         let mut command = cluster.erl(name);
         command.args(["-noshell", "-s", "load", "drive"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn()?;
+        let mut process = Running::start_piped(&mut command)?;
         let piped = || io::Error::other("no pipe to erl");
-        let commands = child.stdin.take().ok_or_else(piped)?;
-        let answers = BufReader::new(child.stdout.take().ok_or_else(piped)?);
-        let mut driver = Self { child, commands, answers };
+        let commands = process.0.stdin.take().ok_or_else(piped)?;
+        let answers = BufReader::new(process.0.stdout.take().ok_or_else(piped)?);
+        let mut driver = Self { _process: process, commands, answers };
         driver.line("ready").map(|_| driver)
     }
 
@@ -70,13 +70,5 @@ impl Driver {
             Some(rest) => Ok(rest.to_owned()),
             None => Err(io::Error::other(format!("the driving BEAM said {line:?}"))),
         }
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,14 +1,21 @@
 //! Processes of the operating system: started here, ended here by their pid.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Longest wait for a node to come up.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Pids of what runs, for the end by a signal, when nothing is dropped.
+static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// A process that is killed when this goes away.
 pub(crate) struct Running(pub(crate) Child);
@@ -16,8 +23,14 @@ pub(crate) struct Running(pub(crate) Child);
 impl Running {
     /// Starts `command` with nothing on standard input and its output thrown away.
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(Self)
+        Self::start_piped(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
+    }
+
+    /// Starts `command` as it is.
+    pub(crate) fn start_piped(command: &mut Command) -> io::Result<Self> {
+        let child = command.spawn()?;
+        running().insert(child.id());
+        Ok(Self(child))
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -27,10 +40,38 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        running().remove(&self.0.id());
         // Both fail only when it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn running() -> MutexGuard<'static, BTreeSet<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on, Ctrl-C and SIGTERM end what was started, then this program.
+pub(crate) fn end_all_on_signal() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut terminate = {
+        let _inside = runtime.enter();
+        signal(SignalKind::terminate())?
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        });
+        for pid in running().iter() {
+            // One that has just ended is no failure.
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        }
+        std::process::exit(130);
+    });
+    Ok(())
 }
 
 /// The private cluster of one run: an EPMD of its own, a cookie, a folder for files.

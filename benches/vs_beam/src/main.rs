@@ -1,6 +1,6 @@
 //! Measures har beside a BEAM: both in one run, rounds interleaved, ratios printed.
 //!
-//! `cargo run --release -p vs-beam -- [--rounds N] [--divide N] [--json FILE] [--har FILE]`
+//! `benches/run [--rounds N] [--divide N] [--json FILE] [--har FILE]`
 //!
 //! Absolute figures of a shared machine drift by a factor of two within an hour, so only ratios of
 //! one run say something. Nothing is asserted here. The columns say who drives and who is driven:
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let outcome = if std::env::args().any(|argument| argument == raw::SERVER_ARGUMENT) {
         raw::serve()
     } else {
-        options().and_then(|options| run(&options))
+        machine::end_all_on_signal().and_then(|()| options()).and_then(|options| run(&options))
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,9 +2,10 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::machine::Running;
 use crate::measure::Load;
 
 /// The argument that makes this program the other end.
@@ -43,20 +44,21 @@ fn swallow(mut socket: TcpStream) -> io::Result<()> {
 
 /// The other end as a process of its own.
 pub(crate) struct Peer {
-    child: Child,
+    _process: Running,
     port: u16,
 }
 
 impl Peer {
     pub(crate) fn start() -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        let mut child = command.arg(SERVER_ARGUMENT).stdout(Stdio::piped()).spawn()?;
+        let command = command.arg(SERVER_ARGUMENT).stdout(Stdio::piped());
+        let mut process = Running::start_piped(command)?;
         let mut text = String::new();
-        if let Some(output) = child.stdout.take() {
+        if let Some(output) = process.0.stdout.take() {
             io::BufRead::read_line(&mut io::BufReader::new(output), &mut text)?;
         }
         let port = text.trim().parse().map_err(io::Error::other)?;
-        Ok(Self { child, port })
+        Ok(Self { _process: process, port })
     }
 
     /// The same load without any protocol, where that makes sense.
@@ -106,14 +108,6 @@ impl Peer {
         socket.shutdown(std::net::Shutdown::Write)?;
         socket.read_exact(&mut [0])?;
         Ok(as_f64(count) / start.elapsed().as_secs_f64())
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
