@@ -16,6 +16,8 @@ mod server;
 mod session;
 mod shared;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
