@@ -39,15 +39,29 @@ fn a_site_of_three_plays_becomes_salt_states() {
     same_as_file("site.report", &format!("{report}\n"));
 }
 
+#[test]
+fn every_known_module_becomes_a_state() {
+    let (sls, report) = converted("ansible", "salt", &text("modules.yml"));
+    same_as_file("modules.sls", &sls);
+    same_as_file("modules.report", &format!("{report}\n"));
+    let unknown = report.entries.iter().find(|entry| entry.detail.contains("Salt has no state"));
+    assert_eq!(unknown, None);
+}
+
 /// Every key of every task, and of its module, is in the report: nothing is dropped silently.
 #[test]
 fn all_keys_of_all_tasks_are_accounted_for() {
-    let source = text("site.yml");
-    let (_, report) = converted("ansible", "salt", &source);
+    for name in ["site.yml", "modules.yml"] {
+        all_keys_accounted_for(&text(name));
+    }
+}
+
+fn all_keys_accounted_for(source: &str) {
+    let (_, report) = converted("ansible", "salt", source);
     let told: HashSet<(u32, &str)> =
         report.entries.iter().map(|entry| (entry.line, entry.key.as_str())).collect();
     let mut missing = Vec::new();
-    for document in read(&source).unwrap() {
+    for document in read(source).unwrap() {
         for play in document.items().unwrap() {
             for section in ["pre_tasks", "tasks", "post_tasks", "handlers"] {
                 let tasks = play.get(section).and_then(Node::items).unwrap_or_default();

@@ -39,19 +39,21 @@ collection() {
     shift 2
     for module in "$@"; do printf '#!/usr/bin/python\n' > "$folder/plugins/modules/$module.py"; done
 }
-collection community general timezone ufw
-collection ansible posix sysctl mount authorized_key
+collection community general timezone ufw npm locale_gen modprobe alternatives
+collection community docker docker_container docker_image
+collection ansible posix sysctl mount authorized_key selinux
 for role in common tls; do mkdir -p "$work/roles/$role/tasks"; echo '[]' > "$work/roles/$role/tasks/main.yml"; done
-cp "$data/site.yml" "$work/site.yml"
+cp "$data"/*.yml "$work/"
 (
     cd "$work"
     export ANSIBLE_COLLECTIONS_PATH=$work/collections ANSIBLE_HOME=$work/ansible LC_ALL=C.UTF-8
-    "$ansible/bin/ansible-playbook" --syntax-check -i localhost, site.yml > ansible.log 2>&1
-) || { cat "$work/ansible.log"; echo "FAIL: ansible-playbook refuses site.yml"; exit 1; }
-echo "ok: ansible-core $ansible_version accepts site.yml"
+    "$ansible/bin/ansible-playbook" --syntax-check -i localhost, site.yml modules.yml > ansible.log 2>&1
+) || { cat "$work/ansible.log"; echo "FAIL: ansible-playbook refuses the playbooks"; exit 1; }
+echo "ok: ansible-core $ansible_version accepts the playbooks"
 
 # --- Salt: the states compile and run in test mode, for a minion of all plays and for one of none.
 mkdir -p "$work/states" "$work/root" "$work/conf"
-cp "$data/site.sls" "$work/states/"
-touch "$work/states/vhost.conf.j2"
+cp "$data"/*.sls "$work/states/"
+mkdir "$work/states/folder"
+touch "$work/states"/{vhost.conf.j2,a.conf,a.j2,run.sh,folder/x}
 "$salt/bin/python" "$here/salt_check.py" "$salt/bin/salt-call" "$work"

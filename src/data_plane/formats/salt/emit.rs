@@ -13,6 +13,8 @@ pub(super) struct State {
     pub(super) requisites: Vec<(&'static str, Vec<Reference>)>,
     /// Condition under which the state is there at all.
     pub(super) guard: Option<String>,
+    /// Condition on the item of its loop.
+    pub(super) item_guard: Option<String>,
     pub(super) repeat: Option<Repeat>,
     /// Jinja before the state.
     pub(super) before: Vec<String>,
@@ -118,6 +120,9 @@ fn write_state(out: &mut String, state: &State) {
     if let Some(repeat) = &state.repeat {
         out.push_str(&repeat.open());
     }
+    if let Some(guard) = &state.item_guard {
+        out.push_str(&format!("{{%- if {guard} %}}\n"));
+    }
     out.push_str(&scalar_text(&Value::String(state.id.clone()), Text::Jinja));
     out.push_str(&format!(":\n  {}:", state.function));
     if state.args.is_empty() && state.requisites.iter().all(|(_, references)| references.is_empty())
@@ -131,6 +136,9 @@ fn write_state(out: &mut String, state: &State) {
     }
     for (kind, references) in &state.requisites {
         write_requisite(out, kind, references);
+    }
+    if state.item_guard.is_some() {
+        out.push_str("{%- endif %}\n");
     }
     if state.repeat.is_some() {
         out.push_str("{%- endfor %}\n");

@@ -8,9 +8,11 @@ use crate::data_plane::limits::GUARDED_REQUISITES_MAX;
 use crate::data_plane::report::Status;
 use crate::semantic::{DependencyType, Operation, Value};
 
-/// References to all states of an operation.
+/// References to all states of an operation that can be named: of a loop whose items are chosen by
+/// a condition nobody knows beforehand which states there are.
 pub(super) fn references(unit: &Unit) -> Vec<Reference> {
-    unit.states.iter().filter(|state| !state.function.is_empty()).map(reference).collect()
+    let named = |state: &&State| !state.function.is_empty() && state.item_guard.is_none();
+    unit.states.iter().filter(named).map(reference).collect()
 }
 
 fn reference(state: &State) -> Reference {
@@ -96,7 +98,7 @@ pub(super) fn connect(converter: &mut Converter<'_>, order: &[usize]) {
 
 /// What an operation reacts to: kind of edge and references.
 fn reactions(
-    converter: &Converter<'_>,
+    converter: &mut Converter<'_>,
     entering: &Entering<'_>,
     at: usize,
 ) -> Vec<(DependencyType, Reference)> {
@@ -104,6 +106,11 @@ fn reactions(
     for (from, kind) in entering.0[at].iter().filter(|(_, kind)| kind.reacts_to_changes()) {
         if never_changes(&converter.graph.vertices[*from]) {
             continue;
+        }
+        if converter.units[*from].states.iter().any(|state| state.item_guard.is_some()) {
+            let detail = "a loop whose condition looks at the item cannot notify";
+            let notifier = &converter.graph.vertices[*from];
+            converter.report.about(notifier, Status::Lost, "notify", detail);
         }
         for reference in references(&converter.units[*from]) {
             found.push(((*kind).clone(), reference));

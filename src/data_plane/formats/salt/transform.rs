@@ -14,11 +14,15 @@ use super::loops::{self, Loop};
 use super::requisites;
 use super::{keywords, states, variables};
 use crate::data_plane::format::{Options, TransformError, Transformed};
+use crate::data_plane::jinja::{Token, tokens};
 use crate::data_plane::report::{Report, Status};
 use crate::semantic::{Graph, Kind, Map, Operation, Value};
 
 /// Longest part of a state id that comes from a task's name. spec: contract 7.2
 const ID_NAME_CHARS_MAX: usize = 51;
+
+/// State modules that left Salt's core.
+const EXTENSIONS: &[&str] = &["docker_container", "docker_image", "npm", "alternatives"];
 
 /// The states of one operation.
 #[derive(Debug, Default)]
@@ -151,6 +155,13 @@ impl<'a> Converter<'a> {
         let mut state =
             State { id, repeat, before: std::mem::take(&mut draft.before), ..State::default() };
         self.condition(operation, &mut draft, &mut state);
+        let module = draft.function.split('.').next().unwrap_or_default();
+        if EXTENSIONS.contains(&module) {
+            let detail = format!(
+                "since version 3008 `{module}` is an extension of Salt, to be installed on the minion"
+            );
+            draft.note(Status::Approximated, "module", detail);
+        }
         for name in draft.leftovers().into_iter().filter(|_| filled) {
             let detail = format!(
                 "{} has no such argument",
@@ -260,7 +271,7 @@ impl<'a> Converter<'a> {
             if issues.iter().any(|issue| issue.fatal) {
                 condition.unknown.push(expression);
             } else {
-                state.guard = Some(translated);
+                place_guard(state, translated);
             }
             for issue in issues {
                 self.say(
@@ -361,6 +372,21 @@ impl<'a> Converter<'a> {
             .map(|name| (crate::semantic::Key::text(name), format!("{{{{ {name} }}}}").into()))
             .collect();
         (!context.is_empty()).then_some(Value::Map(context))
+    }
+}
+
+/// A condition on the item of a Jinja loop must stand inside of it.
+fn place_guard(state: &mut State, condition: String) {
+    let of_item = |repeat: &Repeat| {
+        let names = [repeat.variable.as_str(), "loop"];
+        tokens(&condition)
+            .iter()
+            .any(|token| matches!(token, Token::Name(name) if names.contains(name)))
+    };
+    if state.repeat.as_ref().is_some_and(of_item) {
+        state.item_guard = Some(condition);
+    } else {
+        state.guard = Some(condition);
     }
 }
 

@@ -83,11 +83,10 @@ fn script(draft: &mut Draft<'_>) {
     } else {
         format!("salt://{file}")
     };
-    draft.arg("name", source.clone());
+    // The name is the command line, with which Salt runs its copy of the source.
+    let line = if arguments.is_empty() { source.clone() } else { format!("{file} {arguments}") };
+    draft.arg("name", line);
     draft.arg("source", source);
-    if !arguments.is_empty() {
-        draft.arg("args", arguments);
-    }
     if draft.operation.metadata.text("source") == Some("ansible") {
         draft.note(
             Status::Approximated,
