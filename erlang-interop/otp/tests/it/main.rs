@@ -9,6 +9,7 @@ mod behaviours;
 mod calls;
 mod clients;
 mod global;
+mod mesh;
 mod pg;
 mod replay;
 mod servers;
