@@ -17,6 +17,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
+# measure beside a BEAM
+bench *ARGS:
+    cargo run --release -p vs-beam -- {{ARGS}}
+
 # write the manual pages and completions below target/
 documents:
     cargo run --release -- man --output target/man

@@ -1,7 +1,6 @@
 //! `har start`
 
 use std::fmt::Write as _;
-use std::future::Future;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,37 +22,52 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     client::warn_of_cookie(&settings);
     runtime::of_a_node()?.block_on(async {
         // Before anything can be interrupted halfway.
-        let asked_to_end = asked_to_end()?;
+        let mut signals = Signals::new()?;
         let node = HarNode::start(&settings).await?;
         warn_of_reach(&settings);
         print(&welcome(&settings, &node))?;
-        asked_to_end.await;
+        signals.next().await;
         tracing::info!("leaving");
-        node.leave().await;
-        Ok(())
+        tokio::select! {
+            () = node.leave() => Ok(()),
+            () = signals.next() => {
+                let message = "told twice to end: left without waiting for connections to close";
+                Err(Failure::new(Exit::Negative, message))
+            }
+        }
     })
 }
 
-/// Waits for Ctrl-C, SIGTERM or the end of the terminal.
-fn asked_to_end() -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| -> Result<Signal, Failure> {
-        signal(kind).map_err(|error| {
-            Failure::new(
-                Exit::OsErr,
-                format!("cannot listen for signals: {error}; check the limits of this user"),
-            )
+/// Ctrl-C, SIGTERM and the end of the terminal.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                let message =
+                    format!("cannot listen for signals: {error}; check the limits of this user");
+                Failure::new(Exit::OsErr, message)
+            })
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
         })
-    };
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hangup = listen(SignalKind::hangup())?;
-    Ok(async move {
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
-    })
+    }
 }
 
 /// A name that others can resolve does not help when the node listens on loopback only.
