@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use erlang_node::{Context, DemonitorOptions};
+use erlang_node::{Context, DemonitorOptions, ExitReason};
 use erlang_term::{Atom, Pid, Reference, Term, atom, term};
 
 use crate::client::in_process;
@@ -96,6 +96,12 @@ pub struct User;
 impl GenServer for User {
     fn module(&self) -> Atom {
         atom!("user")
+    }
+
+    async fn init(&mut self, context: &mut Context) -> Result<(), ExitReason> {
+        // Also after a restart: what is spawned from here on has this one as its leader.
+        context.node().set_group_leader(context.pid().clone());
+        Ok(())
     }
 
     async fn handle_info(&mut self, context: &mut Context, message: Term) -> Next {

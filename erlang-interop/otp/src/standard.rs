@@ -1,19 +1,22 @@
 //! Everything a node answers, started at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use erlang_node::{Node, SpawnError, SpawnOptions};
 use erlang_term::{Atom, Pid, atom};
 
 use crate::erpc::FunctionSpawner;
 use crate::functions::Functions;
+use crate::gen_server::GenServer;
 use crate::global::Global;
 use crate::io::User;
 use crate::logger::LoggerProxy;
 use crate::net_kernel::NetKernel;
 use crate::pg::Pg;
 use crate::rex::Rex;
-use crate::{diagnostics, gen_server, task_supervisor};
+use crate::supervisor::{ChildSpec, Intensity};
+use crate::{diagnostics, gen_server, supervisor, task_supervisor};
 
 /// Which services a node has.
 #[derive(Clone, Debug)]
@@ -87,9 +90,45 @@ impl Standard {
     }
 }
 
+/// Restarts of services that are borne: peers can kill them one after the other, and each comes
+/// back; only a service that can't live any more ends the attempt.
+const SERVICE_RESTARTS: usize = 100;
+/// Within this time.
+const SERVICE_RESTART_PERIOD: Duration = Duration::from_secs(10);
+
+/// Services that keep nothing, so that a new one is as good as the old.
+struct Services {
+    node: Node,
+    running: Vec<(ChildSpec, Pid)>,
+}
+
+impl Services {
+    /// Starts a service under its name, and remembers how.
+    fn add<S: GenServer>(
+        &mut self,
+        name: &Atom,
+        trap_exit: bool,
+        make: impl Fn(&Node) -> S + Send + Sync + 'static,
+    ) -> Result<Pid, SpawnError> {
+        let mut options = SpawnOptions::new().name(name.clone());
+        options.trap_exit = trap_exit;
+        let pid = gen_server::start(&self.node, options.clone(), make(&self.node))?;
+        let spec = ChildSpec::worker(name, move |context| {
+            gen_server::start_link(context, options.clone(), make(context.node()))
+                .map(|started| started.pid)
+        });
+        self.running.push((spec, pid.clone()));
+        Ok(pid)
+    }
+}
+
 /// Starts what every BEAM has and peers expect: `net_kernel`, `rex`, `erpc`, `global`, `pg`,
 /// `logger_proxy`, `user`. Best done between [`Node::new`] and [`Node::listen`], so that the first
 /// peer finds all of it.
+///
+/// Services without a state are restarted when they end. `global` and `pg` can't be: their peers
+/// believe what they said. When one of them ends, the node shuts down, since a node that takes
+/// half a part in them would block its whole cluster.
 ///
 /// # Errors
 /// When a name is taken, there are too many processes, or the node stops.
@@ -98,28 +137,61 @@ pub fn standard(
     functions: Functions,
     options: StandardOptions,
 ) -> Result<Standard, SpawnError> {
-    let named = |name: Atom| SpawnOptions::new().name(name);
-    let user = gen_server::start(node, named(atom!("user")), User)?;
-    node.set_group_leader(user.clone());
     if !node.set_spawner(Arc::new(FunctionSpawner::new(functions.clone()))) {
         tracing::warn!("the node has a spawner already; that one stays");
     }
-    gen_server::start(node, named(atom!("logger_proxy")), LoggerProxy)?;
-    gen_server::start(node, named(atom!("logger")), LoggerProxy)?;
-    gen_server::start(node, named(atom!("net_kernel")), NetKernel::new(functions.clone()))?;
-    gen_server::start(node, named(atom!("rex")), Rex::new(functions.clone()))?;
+    let mut services = Services { node: node.clone(), running: Vec::new() };
+    let user = services.add(&atom!("user"), false, |_| User)?;
+    node.set_group_leader(user.clone());
+    services.add(&atom!("logger_proxy"), false, |_| LoggerProxy)?;
+    services.add(&atom!("logger"), false, |_| LoggerProxy)?;
+    let called = functions.clone();
+    services.add(&atom!("net_kernel"), false, move |_| NetKernel::new(called.clone()))?;
+    let called = functions.clone();
+    services.add(&atom!("rex"), false, move |_| Rex::new(called.clone()))?;
+    for name in &options.task_supervisors {
+        let (called, max) = (functions.clone(), options.task_children_max);
+        services.add(name, true, move |_| {
+            let options = task_supervisor::Options::default().max_children(max);
+            task_supervisor::server(called.clone(), options)
+        })?;
+    }
+    let intensity = Intensity::new(SERVICE_RESTARTS, SERVICE_RESTART_PERIOD);
+    let top = SpawnOptions::new().name(atom!("kernel_safe_sup"));
+    let mut watched = vec![supervisor::adopt(node, top, intensity, services.running)?];
     let global = if options.global { Some(Global::start(node)?) } else { None };
+    watched.extend(global.as_ref().map(|global| global.pid().clone()));
     let mut pg = Vec::new();
     for scope in options.pg_scopes {
         let started = Pg::start(node, &scope)?;
+        watched.push(started.pid().clone());
         pg.push((scope, started));
-    }
-    for name in options.task_supervisors {
-        let tasks = task_supervisor::Options::default().max_children(options.task_children_max);
-        task_supervisor::start(node, &name, functions.clone(), tasks)?;
     }
     if options.diagnostics {
         diagnostics::start(node)?;
     }
+    watch(node, watched)?;
     Ok(Standard { functions, global, pg, user })
+}
+
+/// Shuts the node down when one of these processes ends.
+fn watch(node: &Node, watched: Vec<Pid>) -> Result<(), SpawnError> {
+    node.spawn(SpawnOptions::new(), move |mut context| async move {
+        for pid in &watched {
+            context.monitor(pid).await;
+        }
+        let ended = context.receive_map(|message| message.as_down()).await.1;
+        if ended.reason.is_orderly() && !context.node().is_alive() {
+            // The node shuts down already, and this is how we learn of it.
+            return;
+        }
+        tracing::error!(
+            process = %ended.process, reason = %ended.reason,
+            "a service that the node can't be without has ended: the node shuts down",
+        );
+        let node = context.node().clone();
+        // Not by this process, which the shutdown ends, too.
+        tokio::spawn(async move { node.shutdown().await });
+    })
+    .map(drop)
 }

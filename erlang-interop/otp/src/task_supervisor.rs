@@ -58,9 +58,13 @@ pub fn start(
     functions: Functions,
     options: Options,
 ) -> Result<Pid, SpawnError> {
-    let server = Supervisor { functions, options, children: HashSet::new() };
     let spawn = SpawnOptions::new().name(name.clone()).trap_exit();
-    crate::gen_server::start(node, spawn, server)
+    crate::gen_server::start(node, spawn, server(functions, options))
+}
+
+/// The server alone, for who supervises it. Its process must trap exits.
+pub(crate) fn server(functions: Functions, options: Options) -> impl GenServer {
+    Supervisor { functions, options, children: HashSet::new() }
 }
 
 struct Supervisor {

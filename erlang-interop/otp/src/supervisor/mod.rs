@@ -85,6 +85,23 @@ pub fn start_link(
     started.map(|spawned| spawned.pid)
 }
 
+/// Starts a supervisor of children that run already: it links to them, and restarts them from here
+/// on. For services that must be there before their supervisor has had its first turn.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) fn adopt(
+    node: &Node,
+    options: SpawnOptions,
+    intensity: Intensity,
+    children: Vec<(ChildSpec, Pid)>,
+) -> Result<Pid, SpawnError> {
+    let mut server = Supervisor::new(SupervisorSpec::default().intensity(intensity));
+    server.children =
+        children.into_iter().map(|(spec, pid)| Child { spec, pid: Some(pid) }).collect();
+    gen_server::start(node, options.trap_exit(), server)
+}
+
 struct Child {
     spec: ChildSpec,
     pid: Option<Pid>,
@@ -219,6 +236,9 @@ impl GenServer for Supervisor {
     }
 
     async fn init(&mut self, context: &mut Context) -> Result<(), ExitReason> {
+        for pid in self.children.iter().filter_map(|child| child.pid.as_ref()) {
+            context.link(pid).await;
+        }
         if let Err(error) = self.start_from(context, 0) {
             tracing::error!(%error, "supervisor: a child did not start");
             self.end_from(context, 0).await;

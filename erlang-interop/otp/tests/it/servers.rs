@@ -94,3 +94,35 @@ async fn our_services_answer_sys_messages() {
         assert_eq!(beam.eval(&state).await, "=> ok", "{name}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_that_a_peer_kills_come_back() {
+    let world = World::new();
+    let ours = world.ours("b").await;
+    let mut beam = world.beam("a");
+    for name in ["rex", "net_kernel", "logger_proxy", "user", "Elixir.HAR.TaskSupervisor"] {
+        let name = Atom::new(name).unwrap();
+        let before = ours.node.whereis(&name).unwrap();
+        let kill =
+            format!("exit(rpc:call('b@127.0.0.1', erlang, whereis, ['{}']), kill)", name.as_str());
+        assert_eq!(beam.eval(&kill).await, "=> true");
+        until("it is another process", || {
+            ours.node.whereis(&name).is_some_and(|now| now != before)
+        })
+        .await;
+    }
+    assert_eq!(beam.eval("net_adm:ping('b@127.0.0.1')").await, "=> pong");
+    let call = "rpc:block_call('b@127.0.0.1', erlang, node, [])";
+    assert_eq!(beam.eval(call).await, "=> 'b@127.0.0.1'");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_its_global_shuts_down() {
+    let world = World::new();
+    let ours = world.ours("b").await;
+    let mut beam = world.beam("a");
+    let kill = "exit(rpc:call('b@127.0.0.1', erlang, whereis, [global_name_server]), kill)";
+    assert_eq!(beam.eval(kill).await, "=> true");
+    until("it is off the network", || !ours.node.is_alive()).await;
+    beam.wait_for("nodes()", "[]").await;
+}
