@@ -8,6 +8,12 @@ pub const YAML_DEPTH_MAX: usize = 64;
 pub const YAML_NODES_MAX: usize = 2_000_000;
 /// Most operations one source may make.
 pub const OPERATIONS_MAX: usize = 100_000;
+/// Most keys of one task, role entry or state: maps of parameters are searched one by one.
+pub const KEYS_PER_OPERATION_MAX: usize = 1_000;
+/// Most edges of one graph: many tasks that notify many handlers multiply.
+pub const DEPENDENCIES_MAX: usize = 1_000_000;
+/// Most operations that are passed over in search of one that a state can require.
+pub const REQUISITE_STEPS_MAX: usize = 64;
 /// Deepest nesting of Ansible blocks and inlined files.
 pub const BLOCK_DEPTH_MAX: usize = 32;
 /// Most items of a literal loop that are written out one by one; more become a Jinja loop.

@@ -3,14 +3,22 @@
 use std::collections::HashMap;
 
 use super::parse::SECTION;
+use crate::data_plane::format::ParseError;
+use crate::data_plane::limits::DEPENDENCIES_MAX;
 use crate::data_plane::report::{Report, Status};
 use crate::semantic::{Dependency, DependencyType, Graph, Operation, Value};
 
 /// Adds an edge from each notifying operation to each handler that it names, within its play.
-pub(super) fn connect(graph: &mut Graph, report: &mut Report) {
+///
+/// # Errors
+/// When the tasks and handlers multiply beyond the limit.
+pub(super) fn connect(graph: &mut Graph, report: &mut Report) -> Result<(), ParseError> {
     let handlers = topics(graph);
     let mut edges = Vec::new();
     for (at, operation) in graph.vertices.iter().enumerate() {
+        if edges.len() > DEPENDENCIES_MAX {
+            return Err(ParseError::Limit { what: "notifications", max: DEPENDENCIES_MAX });
+        }
         let is_handler = operation.metadata.text(SECTION) == Some("handlers");
         for topic in operation.metadata.get("notify").and_then(Value::as_list).unwrap_or_default() {
             let topic = topic.as_text().unwrap_or_default();
@@ -41,6 +49,7 @@ pub(super) fn connect(graph: &mut Graph, report: &mut Report) {
         }
     }
     graph.edges.extend(edges);
+    Ok(())
 }
 
 /// Handlers by play and by the names and topics they answer to.

@@ -80,7 +80,7 @@ impl Parser<'_> {
             .filter(|&at| is_task(&self.graph.vertices[at]))
             .collect();
         self.graph.chain(&order, "ansible_task_order");
-        handlers::connect(&mut self.graph, &mut self.report);
+        handlers::connect(&mut self.graph, &mut self.report)?;
         let tells = |play: &Value| play.as_map().is_some_and(|play| play.contains("vars"));
         if self.plays.iter().any(tells) {
             self.graph.metadata.set(PLAYS, self.plays);
@@ -207,5 +207,15 @@ mod tests {
             parse(source, &Options::default())
                 .unwrap_or_else(|error| panic!("{source:?}: {error}"));
         }
+    }
+
+    #[test]
+    fn tasks_with_a_flood_of_keys_are_refused() {
+        let mut source = "- hosts: all\n  tasks:\n    - command:\n".to_owned();
+        for key in 0..2_000 {
+            source.push_str(&format!("        k{key}: 1\n"));
+        }
+        let refused = parse(&source, &Options::default());
+        assert!(matches!(refused, Err(ParseError::Limit { what: "keys of one task", .. })));
     }
 }

@@ -4,7 +4,7 @@ use super::conditions::conditions;
 use super::files;
 use super::keywords::{INHERITED, PLAY_EXECUTION};
 use super::parse::{Parser, play_value};
-use super::task::Inherited;
+use super::task::{Inherited, bounded};
 use crate::data_plane::format::ParseError;
 use crate::data_plane::limits::BLOCK_DEPTH_MAX;
 use crate::data_plane::report::Status;
@@ -203,6 +203,7 @@ impl Parser<'_> {
         vars: &mut Map,
         handlers: &mut Vec<(String, Node)>,
     ) -> Result<(), ParseError> {
+        bounded(role)?;
         let name =
             role.text().or_else(|| ["role", "name"].iter().find_map(|key| role.get(key)?.text()));
         let Some(name) = name.map(str::to_owned) else {

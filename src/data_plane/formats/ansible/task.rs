@@ -8,7 +8,7 @@ use super::modules;
 use super::parse::{Parser, SECTION};
 use super::play::Section;
 use crate::data_plane::format::ParseError;
-use crate::data_plane::limits::BLOCK_DEPTH_MAX;
+use crate::data_plane::limits::{BLOCK_DEPTH_MAX, KEYS_PER_OPERATION_MAX};
 use crate::data_plane::report::Status;
 use crate::data_plane::yaml::{Node, NodeKind, Style};
 use crate::semantic::{Key, Map, Operation, Origin, OriginKey, Value};
@@ -99,6 +99,7 @@ impl Parser<'_> {
             }
             return Ok(());
         };
+        bounded(node)?;
         if let Some(block) = node.get("block") {
             return self.block(node, block, inherited, section, depth);
         }
@@ -333,6 +334,16 @@ impl Parser<'_> {
         }
         operation
     }
+}
+
+/// Checks that neither a task nor any of its values has more keys than can be searched one by one.
+pub(super) fn bounded(node: &Node) -> Result<(), ParseError> {
+    let entries = node.entries().unwrap_or_default();
+    let values = entries.iter().filter_map(|(_, value)| value.entries());
+    if std::iter::once(entries).chain(values).any(|map| map.len() > KEYS_PER_OPERATION_MAX) {
+        return Err(ParseError::Limit { what: "keys of one task", max: KEYS_PER_OPERATION_MAX });
+    }
+    Ok(())
 }
 
 /// Whether a task repeats.

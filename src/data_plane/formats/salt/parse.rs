@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::data_plane::format::{Ids, Options, ParseError, Parsed, parsed_metadata};
-use crate::data_plane::limits::OPERATIONS_MAX;
+use crate::data_plane::limits::{KEYS_PER_OPERATION_MAX, OPERATIONS_MAX};
 use crate::data_plane::report::{Report, Status};
 use crate::data_plane::yaml::{Node, NodeKind, read};
 use crate::semantic::{
@@ -205,6 +205,12 @@ impl Parser {
                 }
                 _ => {}
             }
+        }
+        if entries.len() > KEYS_PER_OPERATION_MAX {
+            return Err(ParseError::Limit {
+                what: "keys of one state",
+                max: KEYS_PER_OPERATION_MAX,
+            });
         }
         self.operation(id, &function, entries, index, line);
         Ok(())

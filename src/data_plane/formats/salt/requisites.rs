@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::emit::{Reference, State, any_of};
 use super::transform::{Converter, Unit, play_index};
-use crate::data_plane::limits::GUARDED_REQUISITES_MAX;
+use crate::data_plane::limits::{GUARDED_REQUISITES_MAX, REQUISITE_STEPS_MAX};
 use crate::data_plane::report::Status;
 use crate::semantic::{DependencyType, Operation, Value};
 
@@ -180,7 +180,7 @@ fn required(
     let mut guards: HashSet<Option<String>> = HashSet::new();
     let mut open: Vec<usize> = before(entering, at);
     open.reverse();
-    while let Some(from) = open.pop() {
+    while let Some(from) = open.pop().filter(|_| seen.len() < REQUISITE_STEPS_MAX) {
         if !seen.insert(from)
             || found.len() >= GUARDED_REQUISITES_MAX
             || play_index(&converter.graph.vertices[from]) != play
