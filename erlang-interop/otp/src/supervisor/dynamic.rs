@@ -125,6 +125,8 @@ impl Server {
                     self.children.insert(pid, spec);
                     return Next::Continue;
                 }
+                // The node's end is no failure of the child.
+                Err(SpawnError::Stopping) => return Next::Stop(ExitReason::Shutdown),
                 Err(error) => tracing::error!(%error, "dynamic supervisor: a child did not start"),
             }
         }

@@ -169,6 +169,8 @@ impl Supervisor {
             }
             match self.restart(context, at).await {
                 Ok(()) => return Next::Continue,
+                // The node's end is no failure of the child.
+                Err(SpawnError::Stopping) => return Next::Stop(ExitReason::Shutdown),
                 Err(error) => tracing::error!(%error, "supervisor: a child did not start"),
             }
         }
