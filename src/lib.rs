@@ -2,9 +2,8 @@
 //!
 //! See `ARCHITECTURE.md` for the picture and for where to add things.
 
-mod cluster;
-
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod control_plane;
 pub mod data_plane;

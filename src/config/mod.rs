@@ -4,6 +4,7 @@
 //! flags win over the environment, the environment over the file, the file over the defaults.
 //! After [`Settings::resolve`] no text is left that stands for a number or a choice.
 
+mod balancing;
 mod cookie;
 mod environment;
 mod error;
@@ -12,7 +13,9 @@ mod raw;
 mod schema;
 mod settings;
 mod sources;
+mod topologies;
 
+pub use balancing::Balancing;
 pub use cookie::{CookieSource, ErlangCookie};
 pub use environment::Environment;
 pub use error::ConfigError;
@@ -21,3 +24,6 @@ pub use raw::{LogFormat, NameDomain, RawConfig};
 pub use schema::keys;
 pub use settings::{Flags, Origin, Setting, Settings};
 pub use sources::NodeList;
+pub use topologies::{
+    DnsPoll, ErlangHosts, Gossip, Hosts, KubernetesDns, LocalEpmd, Secret, Topologies, Topology,
+};

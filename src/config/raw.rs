@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{Balancing, Topologies};
+
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,6 +26,9 @@ pub struct RawConfig {
     /// Whom it joins.
     #[serde(deserialize_with = "section")]
     pub cluster: RawCluster,
+    /// Which node takes an operation.
+    #[serde(deserialize_with = "section")]
+    pub balancing: RawBalancing,
     /// Which backend takes an operation.
     #[serde(deserialize_with = "section")]
     pub routing: RawRouting,
@@ -79,6 +84,16 @@ pub struct RawEpmd {
 pub struct RawCluster {
     /// Nodes to connect to and stay connected to.
     pub nodes: Option<Vec<String>>,
+    /// Ways to find nodes, by name, as libcluster has them.
+    pub topologies: Option<Topologies>,
+}
+
+/// Section `balancing`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawBalancing {
+    /// How a node is chosen for an operation.
+    pub strategy: Option<Balancing>,
 }
 
 /// Section `routing`.

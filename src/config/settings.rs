@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::cookie::{self, CookieSource, ErlangCookie};
 use super::sources::{NodeList, Sources, choice, value_error};
-use super::{ConfigError, Environment, LogFormat, NameDomain, RawConfig, node_name, schema};
+use super::{
+    Balancing, ConfigError, Environment, LogFormat, NameDomain, RawConfig, Topologies, node_name,
+    schema,
+};
 
 /// The port all of Erlang uses for EPMD. spec: erl_dist_protocol, "EPMD Protocol"
 const EPMD_PORT: u16 = 4369;
@@ -107,6 +110,10 @@ pub struct Settings {
     pub epmd_embedded: Setting<bool>,
     /// Nodes to connect to and stay connected to.
     pub nodes: Setting<NodeList>,
+    /// Ways to find nodes.
+    pub topologies: Setting<Topologies>,
+    /// How a node is chosen for an operation.
+    pub balancing: Setting<Balancing>,
     /// File with the routing table; empty: the built-in one.
     pub routing_table: Setting<PathBuf>,
     /// Whether a backend whose health nobody checked is left out.
@@ -134,7 +141,10 @@ impl Settings {
         let name = name(&from, &flags, &raw, domain.value, interface.value)?;
         let cookie = cookie(&from, &flags, &raw)?;
         let nodes = nodes(&from, &flags, raw.cluster.nodes.clone(), domain.value)?;
-        let RawConfig { node, distribution: dist, epmd, routing, log, diagnostics, .. } = raw;
+        let topologies = topologies(&from, raw.cluster.topologies.clone(), domain.value)?;
+        let RawConfig {
+            node, distribution: dist, epmd, balancing, routing, log, diagnostics, ..
+        } = raw;
         let settings = Self {
             name,
             names: domain,
@@ -162,6 +172,10 @@ impl Settings {
             epmd_port: from.of("epmd.port", flags.epmd_port, epmd.port, || EPMD_PORT)?,
             epmd_embedded: from.of("epmd.embedded", flags.epmd_embedded, epmd.embedded, || true)?,
             nodes,
+            topologies,
+            // As Elixir nodes have it: nodes of one cluster must agree.
+            balancing: from
+                .of("balancing.strategy", None, balancing.strategy, || Balancing::HashMod)?,
             routing_table: from.of("routing.table", None, routing.table, PathBuf::new)?,
             strict_health: from
                 .of("routing.strict_health", None, routing.strict_health, || false)?,
@@ -229,6 +243,8 @@ impl Settings {
             row("epmd.port", &self.epmd_port, self.epmd_port.value.to_string()),
             row("epmd.embedded", &self.epmd_embedded, self.epmd_embedded.value.to_string()),
             row("cluster.nodes", &self.nodes, format!("[{}]", self.nodes.value.0.join(", "))),
+            row("cluster.topologies", &self.topologies, self.topologies.value.to_string()),
+            row("balancing.strategy", &self.balancing, self.balancing.value.as_str().to_owned()),
             row("routing.table", &self.routing_table, table),
             row("routing.strict_health", &self.strict_health, self.strict_health.value.to_string()),
             row("log.format", &self.log_format, choice(self.log_format.value)),
@@ -359,6 +375,19 @@ fn nodes(
             .map_err(|reason| value_error("cluster.nodes", &list.origin, reason))?;
     }
     Ok(list)
+}
+
+fn topologies(
+    from: &Sources<'_>,
+    file: Option<Topologies>,
+    domain: NameDomain,
+) -> Result<Setting<Topologies>, ConfigError> {
+    let found = from.of("cluster.topologies", None, file, Topologies::default)?;
+    found
+        .value
+        .check(domain)
+        .map_err(|reason| value_error("cluster.topologies", &found.origin, reason))?;
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 use super::settings::{Origin, Setting};
-use super::{ConfigError, Environment, LogFormat, NameDomain};
+use super::{Balancing, ConfigError, Environment, LogFormat, NameDomain, Topologies};
 
 /// Node names, comma separated in the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +50,19 @@ from_text! {
 impl FromText for LogFormat {
     fn from_text(text: &str) -> Result<Self, String> {
         from_choice(text)
+    }
+}
+
+impl FromText for Balancing {
+    fn from_text(text: &str) -> Result<Self, String> {
+        from_choice(text)
+    }
+}
+
+impl FromText for Topologies {
+    fn from_text(text: &str) -> Result<Self, String> {
+        // The text is not repeated: it may hold a secret.
+        text.parse().map_err(|reason| format!("not topologies: {reason}"))
     }
 }
 
@@ -103,6 +116,8 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "epmd.port" => &["HAR_EPMD_PORT", "ERL_EPMD_PORT"],
         "epmd.embedded" => &["HAR_EPMD_EMBEDDED"],
         "cluster.nodes" => &["HAR_CLUSTER_NODES"],
+        "cluster.topologies" => &["HAR_CLUSTER_TOPOLOGIES"],
+        "balancing.strategy" => &["HAR_BALANCING_STRATEGY"],
         "routing.table" => &["HAR_ROUTING_TABLE"],
         "routing.strict_health" => &["HAR_ROUTING_STRICT_HEALTH"],
         "log.format" => &["HAR_LOG_FORMAT"],

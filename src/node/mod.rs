@@ -15,7 +15,7 @@ use erlang_interop::otp::{Functions, StandardOptions, standard};
 use erlang_interop::term::{Atom, AtomTooLong, atom};
 use tokio::task::JoinHandle;
 
-use crate::cluster::keep_connected;
+use crate::cluster::{Cluster, keep_connected};
 use crate::config::{ConfigError, ErlangCookie, Settings};
 use crate::control_plane::ControlPlane;
 use crate::services;
@@ -81,7 +81,8 @@ impl HarNode {
         let mapper = wanted.find().await?;
         let epmd_embedded = matches!(mapper, PortMapper::Embedded(_));
         let node = Node::new(config)?;
-        let up = match start_services(&node, settings) {
+        let cluster = Cluster::new(settings);
+        let up = match start_services(&node, settings, &cluster) {
             Ok(()) => node.listen().await.map_err(StartFailure::from),
             Err(failure) => Err(failure),
         };
@@ -89,7 +90,8 @@ impl HarNode {
             node.shutdown().await;
             return Err(failure);
         }
-        let mut background = vec![tokio::spawn(wanted.keep(mapper))];
+        let mut background = cluster.start(&node, settings.epmd_port.value);
+        background.push(tokio::spawn(wanted.keep(mapper)));
         for peer in &settings.nodes.value.0 {
             let peer = atom_of(peer)?;
             background.push(tokio::spawn(keep_connected(node.clone(), peer)));
@@ -141,7 +143,7 @@ pub fn client(settings: &Settings, name: &str) -> Result<Node, StartFailure> {
 }
 
 /// What a peer can call and send to, all there before the first one can connect.
-fn start_services(node: &Node, settings: &Settings) -> Result<(), StartFailure> {
+fn start_services(node: &Node, settings: &Settings, cluster: &Cluster) -> Result<(), StartFailure> {
     let mut options = StandardOptions::default()
         .task_supervisor(atom!("Elixir.HAR.TaskSupervisor"))
         .diagnostics(settings.diagnostics.value);
@@ -149,7 +151,7 @@ fn start_services(node: &Node, settings: &Settings) -> Result<(), StartFailure> 
     options.global = !settings.hidden.value;
     let plane = control_plane(settings)?;
     let mut functions = Functions::builder();
-    services::register(&mut functions, &plane);
+    services::register(&mut functions, &plane, cluster);
     standard(node, functions.build(), options)?;
     services::start(node, &plane)?;
     Ok(())

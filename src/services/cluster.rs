@@ -1,53 +1,85 @@
-//! `HAR.Cluster.LoadBalancer`: which node an operation belongs to.
+//! `HAR.Cluster.*`: which node an operation belongs to, and how nodes were found.
 
 use erlang_interop::node::{Node, NodeFilter};
-use erlang_interop::otp::{Call, Exception, FunctionsBuilder, Outcome};
-use erlang_interop::term::{Atom, Term};
+use erlang_interop::otp::{Call, Exception, FunctionsBuilder};
+use erlang_interop::term::{Atom, Term, term};
 
-use super::shapes;
-use crate::semantic::terms;
+use super::errors::key_error;
+use crate::cluster::{Cluster, Found, Report};
 
 const LOAD_BALANCER: &str = "Elixir.HAR.Cluster.LoadBalancer";
+const DISCOVERY: &str = "Elixir.HAR.Cluster.Discovery";
+const ROUND_ROBIN: &str = "Elixir.HAR.Cluster.RoundRobin";
 
-pub(super) fn register(functions: &mut FunctionsBuilder) {
-    functions.function(LOAD_BALANCER, "route_to_node", 1, |call: Call| async move {
-        route_to_node(call.node(), &call.arguments[0])
+pub(super) fn register(functions: &mut FunctionsBuilder, cluster: &Cluster) {
+    let balancer = &cluster.balancer;
+    let shared = balancer.clone();
+    functions.function(LOAD_BALANCER, "route_to_node", 1, move |call: Call| {
+        let balancer = shared.clone();
+        async move {
+            let key = id(&call.arguments[0])?;
+            Ok(Term::Atom(balancer.route(call.node(), key)))
+        }
+    });
+    let shared = balancer.clone();
+    functions.function(LOAD_BALANCER, "load", 0, move |call: Call| {
+        let load = shared.load(call.node());
+        // Not counting the process that asks.
+        async move { Ok(Term::from(load.saturating_sub(1))) }
+    });
+    let name = Atom::from_checked(balancer.strategy().as_str());
+    functions.pure(LOAD_BALANCER, "strategy", 0, move |_| Ok(Term::Atom(name.clone())));
+    let shared = balancer.clone();
+    functions.function(ROUND_ROBIN, "next_node", 0, move |call: Call| {
+        let next = shared.next_node(call.node());
+        async move { Ok(Term::Atom(next)) }
+    });
+    let discovery = cluster.discovery.clone();
+    functions.function(DISCOVERY, "topologies", 0, move |call: Call| {
+        let topologies = topologies(call.node(), &discovery.report());
+        async move { Ok(topologies) }
     });
 }
 
-/// `Enum.at(sorted nodes, rem(:erlang.phash2(operation.id), n))`, as the Elixir nodes have it.
-fn route_to_node(node: &Node, operation: &Term) -> Outcome {
-    let fields = operation.as_map().filter(|_| terms::is_struct(operation, terms::OPERATION));
-    let id =
-        fields.and_then(|fields| fields.get_atom("id")).ok_or_else(Exception::function_clause)?;
-    shapes::operation(operation)?;
-    let mut nodes: Vec<Term> =
-        node.nodes(NodeFilter::Visible).into_iter().map(Term::Atom).collect();
-    nodes.push(Term::Atom(Atom::clone(node.name())));
-    Ok(choose(id, nodes))
+/// `[%{name: "lan", strategy: :gossip, nodes: [%{node: :"a@b", connected: true, failures: 0,
+/// reason: nil}]}]`.
+fn topologies(node: &Node, reports: &[Report]) -> Term {
+    let connected = node.nodes(NodeFilter::Connected);
+    Term::list(reports.iter().map(|report| {
+        let strategy = Atom::from_checked(report.strategy);
+        let nodes = report.found.iter().map(|found| found_node(found, &connected));
+        term!(#{
+            name => (report.name.as_str()),
+            strategy => (strategy),
+            nodes => (Term::list(nodes)),
+        })
+    }))
 }
 
-fn choose(id: &Term, mut nodes: Vec<Term>) -> Term {
-    nodes.sort();
-    let count = u32::try_from(nodes.len()).expect("a node has fewer than 2^32 peers");
-    let at = id.phash2() % count;
-    nodes.swap_remove(usize::try_from(at).expect("an index of the list"))
+fn found_node(found: &Found, connected: &[Atom]) -> Term {
+    let reason = found.fault.as_deref().map_or_else(|| term!(nil), Term::from);
+    term!(#{
+        node => (found.node.clone()),
+        connected => (connected.contains(&found.node)),
+        failures => (found.failures),
+        reason => (reason),
+    })
+}
+
+/// `operation.id`, of a struct or of any map.
+fn id(operation: &Term) -> Result<&Term, Exception> {
+    let fields = operation.as_map().ok_or_else(Exception::function_clause)?;
+    fields.get_atom("id").ok_or_else(|| key_error("id", operation))
 }
 
 #[cfg(test)]
 mod tests {
-    use erlang_interop::term::term;
-
     use super::*;
 
     #[test]
-    fn the_choice_is_that_of_the_hash_over_sorted_nodes() {
-        // :erlang.phash2("ansible_p0_t4_5", 9999) is 2764 in the contract; the full hash decides here.
-        let id = Term::from("ansible_p0_t4_5");
-        let nodes = vec![term!(@"c@h"), term!(@"a@h"), term!(@"b@h")];
-        let sorted = [term!(@"a@h"), term!(@"b@h"), term!(@"c@h")];
-        let want = sorted[usize::try_from(id.phash2() % 3).unwrap()].clone();
-        assert_eq!(choose(&id, nodes), want);
-        assert_eq!(id.phash2_range(9999), 2764);
+    fn the_id_is_that_of_any_map() {
+        assert_eq!(id(&term!(#{id => "a", x => 1})), Ok(&Term::from("a")));
+        assert!(id(&term!(#{x => 1})).is_err());
+        assert_eq!(id(&term!(nil)), Err(Exception::function_clause()));
     }
 }

@@ -17,10 +17,11 @@ mod shapes;
 use erlang_interop::node::{Node, SpawnError};
 use erlang_interop::otp::FunctionsBuilder;
 
+use crate::cluster::Cluster;
 use crate::control_plane::ControlPlane;
 
 /// Adds all functions of `HAR.*` to a table.
-pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
+pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
     har::register(functions, plane);
     formats::register(functions);
     graph::register(functions);
@@ -28,7 +29,7 @@ pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
     health::register(functions, plane);
     policies::register(functions, plane);
     others::register(functions);
-    cluster::register(functions);
+    cluster::register(functions, cluster);
 }
 
 /// Starts the registered servers `HAR.ControlPlane.RoutingTable` and its siblings.

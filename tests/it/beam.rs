@@ -36,8 +36,15 @@ impl Beam {
         self.home.har_with(&variables, arguments)
     }
 
+    /// `har` with this EPMD's port.
+    pub(crate) fn command(&self) -> std::process::Command {
+        let mut command = self.home.command();
+        command.env("ERL_EPMD_PORT", &self.port);
+        command
+    }
+
     /// Runs Erlang in another BEAM, with a cookie and a name; gives what it printed.
-    fn eval(&self, cookie: &str, code: &str) -> String {
+    pub(crate) fn eval(&self, cookie: &str, code: &str) -> String {
         let mut command = self.home.program("erl");
         command.env("ERL_EPMD_PORT", &self.port).args(["-noinput", "-start_epmd", "false"]);
         command.args(["-name", "asker@127.0.0.1", "-setcookie", cookie, "-eval"]);

@@ -1,10 +1,12 @@
 //! System tests of the `har` binary: real processes, real sockets, real files.
 
+mod balancing;
 mod beam;
 mod command;
 mod config;
 mod convert;
 mod cookie;
+mod discovery;
 mod documents;
 mod ping;
 mod rpc;

@@ -49,8 +49,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("control_plane", &["semantic", "data_plane"]),
     ("telemetry", &["config"]),
     ("config", &["telemetry"]),
-    ("services", &["semantic", "data_plane", "control_plane", "telemetry", "config"]),
-    ("cluster", &["telemetry"]),
+    ("services", &["semantic", "data_plane", "control_plane", "cluster", "telemetry", "config"]),
+    ("cluster", &["config", "telemetry"]),
     ("node", &["services", "control_plane", "cluster", "config", "telemetry"]),
 ];
 

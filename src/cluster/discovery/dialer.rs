@@ -1,0 +1,111 @@
+//! Connecting the nodes that a topology has found, a bounded number at a time, and telling of it in
+//! the words of libcluster: once when something changes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use erlang_interop::node::{ConnectError, Node, NodeFilter};
+use erlang_interop::term::{Atom, Term};
+use tokio::task::JoinSet;
+
+use super::Running;
+use super::membership::Change;
+
+type Dialled = (Atom, Result<(), ConnectError>);
+
+/// Dials for one topology.
+pub(super) struct Dialer {
+    running: Arc<Running>,
+    node: Node,
+    dials: JoinSet<Dialled>,
+    started: Instant,
+}
+
+impl Dialer {
+    pub(super) fn new(running: Arc<Running>, node: Node) -> Self {
+        Self { running, node, dials: JoinSet::new(), started: Instant::now() }
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The topology's name, for the log.
+    pub(super) fn topology(&self) -> &str {
+        &self.running.name
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// These nodes are there: dials those that are not connected.
+    pub(super) fn found(&mut self, nodes: &[Atom]) {
+        let connected = self.node.nodes(NodeFilter::Connected);
+        let now = self.now();
+        for node in nodes.iter().filter(|node| *node != self.node.name()) {
+            let mut membership = self.running.membership();
+            if connected.contains(node) {
+                membership.connected(node);
+            } else {
+                membership.want(node, now);
+            }
+        }
+        self.dial();
+    }
+
+    /// The topology consists of these nodes now: disconnects those that have left it.
+    pub(super) async fn replaced(&mut self, nodes: &[Atom]) {
+        let left = self.running.membership().left(nodes);
+        for node in left {
+            self.disconnect(&node).await;
+        }
+        self.found(nodes);
+    }
+
+    fn dial(&mut self) {
+        while let Some(peer) = { self.running.membership().next() } {
+            let node = self.node.clone();
+            self.dials.spawn(async move {
+                let outcome = node.connect(&peer).await;
+                (peer, outcome)
+            });
+        }
+    }
+
+    /// Waits for the end of a dial and deals with it; for ever when there is none.
+    pub(super) async fn progress(&mut self) {
+        let Some(dialled) = self.dials.join_next().await else {
+            return std::future::pending().await;
+        };
+        // A dial has no way to panic, and nobody else holds its handle.
+        let Ok((peer, outcome)) = dialled else { return };
+        let fault = outcome.err().map(|error| error.to_string());
+        let random = getrandom::u32().unwrap_or(0);
+        let change = self.running.membership().dialled(&peer, fault.clone(), self.now(), random);
+        let (topology, reason) = (self.topology(), fault.unwrap_or_default());
+        match change {
+            Change::Connected => tracing::info!(topology, "connected to {}", shown(&peer)),
+            Change::Lost => {
+                tracing::warn!(topology, reason, "unable to connect to {}", shown(&peer))
+            }
+            Change::StillLost => {
+                tracing::debug!(topology, reason, "still unable to connect to {}", shown(&peer));
+            }
+            Change::Left(true) => self.disconnect(&peer).await,
+            Change::Left(false) => {}
+        }
+        self.dial();
+    }
+
+    async fn disconnect(&self, peer: &Atom) {
+        if self.node.disconnect(peer).await {
+            tracing::info!(topology = self.topology(), "disconnected from {}", shown(peer));
+        }
+    }
+}
+
+/// As `inspect/1` shows it: `:"a@b"`, with anything odd in it escaped.
+fn shown(node: &Atom) -> String {
+    Term::Atom(node.clone()).to_elixir().to_string()
+}

@@ -1,0 +1,114 @@
+//! Finding nodes, by several topologies at once.
+//!
+//! [`heartbeat`] and [`membership`] are pure. Around them: [`gossip`] hears and sends datagrams,
+//! [`poll`] asks a [`source`] again and again, and both let a [`dialer`] connect what they found.
+
+mod dialer;
+mod gossip;
+mod heartbeat;
+mod hosts_file;
+mod membership;
+mod poll;
+mod source;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use erlang_interop::node::Node;
+use tokio::task::JoinHandle;
+
+use crate::config::{Topologies, Topology};
+use membership::Membership;
+use source::Source;
+
+pub use membership::Found;
+
+/// The topologies of a node and whom they have found. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    topologies: Arc<[Arc<Running>]>,
+}
+
+/// A topology at work.
+#[derive(Debug)]
+struct Running {
+    name: String,
+    topology: Topology,
+    membership: Mutex<Membership>,
+}
+
+impl Running {
+    // A panic while the lock was held leaves names and counters that are each still whole.
+    fn membership(&self) -> MutexGuard<'_, Membership> {
+        self.membership.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a topology has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its strategy, as it is written there.
+    pub strategy: &'static str,
+    /// The nodes, by name.
+    pub found: Vec<Found>,
+}
+
+impl Discovery {
+    /// Topologies that have found nobody yet.
+    #[must_use]
+    pub fn new(topologies: &Topologies) -> Self {
+        let running = topologies.0.iter().map(|(name, topology)| {
+            Arc::new(Running {
+                name: name.clone(),
+                topology: topology.clone(),
+                membership: Mutex::default(),
+            })
+        });
+        Self { topologies: running.collect() }
+    }
+
+    /// Starts finding; each task runs until it is aborted.
+    pub(crate) fn start(&self, node: &Node, epmd_port: u16) -> Vec<JoinHandle<()>> {
+        let start =
+            |running: &Arc<Running>| start_one(Arc::clone(running), node.clone(), epmd_port);
+        self.topologies.iter().map(start).collect()
+    }
+
+    /// Who was found by what, and why a node is not connected.
+    #[must_use]
+    pub fn report(&self) -> Vec<Report> {
+        let report = |running: &Arc<Running>| Report {
+            name: running.name.clone(),
+            strategy: running.topology.strategy(),
+            found: running.membership().report(),
+        };
+        self.topologies.iter().map(report).collect()
+    }
+}
+
+fn start_one(running: Arc<Running>, node: Node, epmd_port: u16) -> JoinHandle<()> {
+    let (source, interval) = match running.topology.clone() {
+        Topology::Gossip(config) => {
+            return tokio::spawn(gossip::run(running, node, config.unwrap_or_default()));
+        }
+        Topology::Epmd(config) => (Source::List { nodes: config.hosts }, config.timeout),
+        Topology::LocalEpmd(config) => {
+            (Source::LocalEpmd { port: epmd_port }, config.unwrap_or_default().polling_interval)
+        }
+        Topology::ErlangHosts(config) => {
+            let config = config.unwrap_or_default();
+            (Source::Hosts { file: config.file, port: epmd_port }, config.timeout)
+        }
+        Topology::DnsPoll(config) => (
+            Source::Dns { query: config.query, base: config.node_basename },
+            config.polling_interval,
+        ),
+        Topology::KubernetesDns(config) => (
+            Source::Dns { query: config.service, base: config.application_name },
+            config.polling_interval,
+        ),
+    };
+    tokio::spawn(poll::run(running, node, source, Duration::from_millis(interval)))
+}

@@ -1,0 +1,50 @@
+//! Topologies that ask somebody, again and again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use erlang_interop::node::Node;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::Running;
+use super::dialer::Dialer;
+use super::source::Source;
+use crate::cluster::limits::LIST_TIME_MAX;
+
+/// Asks `source` every `interval`. While it fails, what it said last stands: a hiccup of a name
+/// server must not tear a cluster apart. Never returns.
+pub(super) async fn run(running: Arc<Running>, node: Node, source: Source, interval: Duration) {
+    let mut dialer = Dialer::new(running, node);
+    let mut failing = false;
+    loop {
+        let listed = timeout(LIST_TIME_MAX, source.list(dialer.node().name())).await;
+        let listed = listed.unwrap_or_else(|_| Err("it did not answer in time".to_owned()));
+        let topology = dialer.topology();
+        match listed {
+            Ok(nodes) => {
+                if failing {
+                    tracing::info!(topology, "{source} answers again");
+                    failing = false;
+                }
+                tracing::debug!(topology, nodes = nodes.len(), "{source} was asked");
+                if source.tells_who_left() {
+                    dialer.replaced(&nodes).await;
+                } else {
+                    dialer.found(&nodes);
+                }
+            }
+            Err(reason) if failing => tracing::debug!(topology, reason, "{source} still fails"),
+            Err(reason) => {
+                tracing::warn!(topology, reason, "{source} cannot be used now, trying on");
+                failing = true;
+            }
+        }
+        let next = Instant::now() + interval;
+        loop {
+            tokio::select! {
+                () = sleep_until(next) => break,
+                () = dialer.progress() => {}
+            }
+        }
+    }
+}
