@@ -79,12 +79,16 @@ impl Job {
     fn call(arguments: &[Term]) -> Option<Self> {
         match arguments {
             [Term::Reference(reference), Term::Atom(module), Term::Atom(function), arguments] => {
-                Some(Self::Call {
-                    reference: reference.clone(),
-                    module: module.clone(),
-                    function: function.clone(),
-                    arguments: list(arguments)?,
-                })
+                let reference = reference.clone();
+                let Some(arguments) = list(arguments) else {
+                    // What a BEAM's `execute_call` does, and what refuses an improper list there.
+                    let arguments =
+                        vec![Term::from(module), Term::from(function), arguments.clone()];
+                    let (module, function) = (atom!("erlang"), atom!("apply"));
+                    return Some(Self::Call { reference, module, function, arguments });
+                };
+                let (module, function) = (module.clone(), function.clone());
+                Some(Self::Call { reference, module, function, arguments })
             }
             [Term::Reference(reference), fun @ Term::Fun(_), arguments] => Some(Self::Call {
                 reference: reference.clone(),
@@ -269,6 +273,24 @@ mod tests {
 
     fn mfa(module: Atom, function: Atom, args: Vec<Term>) -> Mfa {
         Mfa { module, function, args }
+    }
+
+    #[test]
+    fn arguments_that_are_no_proper_list_are_left_to_apply() {
+        let improper = Term::improper_list([Term::from(1)], 2);
+        let args = vec![
+            Term::from(&reference(1)),
+            Term::from(atom!("lists")),
+            Term::from(atom!("reverse")),
+            improper.clone(),
+        ];
+        let expected = Job::Call {
+            reference: reference(1),
+            module: atom!("erlang"),
+            function: atom!("apply"),
+            arguments: vec![Term::from(atom!("lists")), Term::from(atom!("reverse")), improper],
+        };
+        assert_eq!(Job::read(mfa(atom!("erpc"), atom!("execute_call"), args)), expected);
     }
 
     #[test]

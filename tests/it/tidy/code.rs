@@ -13,9 +13,20 @@ impl Code {
         (1..).zip(self.0.lines())
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// What stands before the first `#[cfg(test)]`: by house rule, tests end a file.
     pub(super) fn without_tests(&self) -> Self {
-        Self(self.0.split("#[cfg(test)]").next().unwrap_or_default().to_owned())
+        let opens_module = |at: usize| {
+            let item = &self.0[at..];
+            let end = item.find(['{', ';']).unwrap_or_default();
+            item[end..].starts_with('{') && item[..end].contains("mod ")
+        };
+        let mut marks = self.0.match_indices("#[cfg(test)]").map(|(at, _)| at);
+        let end = marks.find(|at| opens_module(*at)).unwrap_or(self.0.len());
+        Self(self.0[..end].to_owned())
     }
 
     /// Name and length in lines of each function that has a body.
