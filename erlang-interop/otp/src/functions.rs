@@ -104,7 +104,7 @@ impl fmt::Debug for Functions {
 }
 
 impl Functions {
-    /// A builder that already knows what every node can be asked; see [`crate::builtin`].
+    /// A builder that already knows what every node can be asked; see the module `builtin`.
     pub fn builder() -> FunctionsBuilder {
         let mut builder = Self::empty();
         crate::builtin::register(&mut builder);
