@@ -6,7 +6,7 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
-mod common;
+mod arguments;
 mod serve;
 
 use erlang_interop::node::{Context, SpawnOptions};
@@ -39,8 +39,8 @@ impl GenServer for Counter {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), common::Failure> {
-    let (arguments, _) = common::Arguments::read()?;
+async fn main() -> Result<(), arguments::Failure> {
+    let (arguments, _) = arguments::Arguments::read()?;
     let node = arguments.node(false)?;
     standard(&node, Functions::builder().build(), StandardOptions::default())?;
     let options = SpawnOptions::new().name(atom!("Elixir.Counter"));

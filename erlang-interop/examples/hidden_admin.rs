@@ -6,7 +6,7 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
-mod common;
+mod arguments;
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use erlang_interop::term::{Atom, Term, atom, term};
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::main]
-async fn main() -> Result<(), common::Failure> {
-    let (arguments, more) = common::Arguments::read()?;
+async fn main() -> Result<(), arguments::Failure> {
+    let (arguments, more) = arguments::Arguments::read()?;
     let target = more.first().ok_or("which node shall be asked?")?;
     let target = Atom::new(target)?;
     let node = arguments.node(true)?;

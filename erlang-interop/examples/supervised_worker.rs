@@ -7,7 +7,7 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
-mod common;
+mod arguments;
 mod serve;
 
 use erlang_interop::node::{Context, ExitReason, SpawnOptions};
@@ -29,8 +29,8 @@ impl GenServer for Worker {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), common::Failure> {
-    let (arguments, _) = common::Arguments::read()?;
+async fn main() -> Result<(), arguments::Failure> {
+    let (arguments, _) = arguments::Arguments::read()?;
     let node = arguments.node(false)?;
     standard(&node, Functions::builder().build(), StandardOptions::default())?;
     let worker = ChildSpec::worker(atom!("worker"), |context| {
