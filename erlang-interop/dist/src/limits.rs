@@ -4,8 +4,9 @@
 //! reserved because a peer announced a size.
 
 /// Longest handshake message in bytes, without its prefix. The largest real one is a challenge with
-/// a 255 character name (about 1.1 KiB); the rest is room for trailing data of later releases.
-pub const HANDSHAKE_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// a 255 character name (about 1.1 KiB); the rest is room for trailing data of later releases. Below
+/// 0x1503, so that a TLS record is refused at once instead of being taken for a length.
+pub const HANDSHAKE_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// Longest node name in characters. A name is an atom, and an atom has at most 255 characters.
 pub const NODE_NAME_CHARACTERS_MAX: usize = 255;
@@ -86,4 +87,5 @@ const _: () = assert!(SPARE_BYTES_MIN < SPARE_BYTES_MAX && SPARE_BYTES_MAX <= ME
 const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
 const _: () = assert!(SHARED_BINARY_BYTES_MIN < UNFRAGMENTED_BYTES_MAX);
 const _: () = assert!(NODE_NAME_CHARACTERS_MAX * 4 < HANDSHAKE_MESSAGE_BYTES_MAX);
+const _: () = assert!(HANDSHAKE_MESSAGE_BYTES_MAX < 0x1503);
 const _: () = assert!(FRAGMENT_ID_MAX as usize * FRAGMENT_PAYLOAD_BYTES >= MESSAGE_BYTES_MAX);

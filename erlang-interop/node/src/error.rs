@@ -8,6 +8,8 @@ use erlang_dist::{ConnectionError, HandshakeError};
 use erlang_term::Atom;
 use thiserror::Error;
 
+use crate::transport::tls::TlsError;
+
 /// Why a node can't become part of a network.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -42,6 +44,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The TLS options don't let peers in.
+    #[error("TLS: {0}")]
+    Tls(TlsError),
     /// EPMD knows a live node of this name.
     #[error("the name {name} seems to be in use by another Erlang node on this host")]
     NameTaken {
@@ -117,6 +122,17 @@ pub enum ConnectError {
         /// What the system said.
         source: Arc<io::Error>,
     },
+    /// The TLS handshake failed.
+    #[error("TLS with {address}: {source}")]
+    Tls {
+        /// The peer's address.
+        address: String,
+        /// Which fault.
+        source: TlsError,
+    },
+    /// This node runs without TLS and the peer with it.
+    #[error("the peer speaks TLS (-proto_dist inet_tls) and this node does not")]
+    PeerSpeaksTls,
     /// The handshake failed.
     #[error("handshake failed: {0}")]
     Handshake(HandshakeError),

@@ -64,7 +64,33 @@ pub const EPMD_RETRY: Duration = Duration::from_secs(2);
 /// Time to write what is still queued when a connection is closed by us.
 pub const CLOSE_FLUSH: Duration = Duration::from_millis(500);
 
+/// Bytes of a file of certificates, keys, revocations or TLS options. The bundle of all public CAs
+/// has about 200 KiB; revocation lists can be longer.
+pub const TLS_FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// CAs between a peer's certificate and one that we trust, unless told otherwise: OTP's `depth`.
+pub const TLS_DEPTH_DEFAULT: usize = 10;
+
+/// TLS sessions remembered for resumption, each about 2 KiB, for either side.
+pub const TLS_SESSIONS_KEPT: usize = 1024;
+
+/// Bytes read at once below TLS. Two whole records fit, so that most need one system call.
+pub const TLS_READ_BYTES: usize = 32 * 1024;
+
+/// Files of one directory of revocation lists.
+pub const TLS_CRL_FILES_MAX: usize = 1024;
+
+/// How long before the end of a certificate a node begins to warn.
+pub const TLS_EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How often a node looks for changed certificates and near ends while nobody connects.
+pub const TLS_CHECK_PERIOD: Duration = Duration::from_secs(3600);
+
+/// Pause between two warnings of the same certificate's end.
+pub const TLS_WARNING_PERIOD: Duration = Duration::from_secs(24 * 3600);
+
 const _: () = assert!(READ_CHUNK_BYTES <= WRITE_BATCH_BYTES, "a read is one unit of work at most");
 const _: () = assert!(WRITE_BATCH_BYTES <= DIST_BUF_BUSY_LIMIT_BYTES, "a batch fits the queue");
 const _: () = assert!(DIST_BUF_BUSY_LIMIT_BYTES < SIGNAL_OVERRUN_BYTES, "signals outlast messages");
 const _: () = assert!(PENDING_HANDSHAKES_MAX <= CONNECTIONS_MAX, "a handshake may succeed");
+const _: () = assert!(TLS_CHECK_PERIOD.as_secs() <= TLS_WARNING_PERIOD.as_secs());

@@ -46,11 +46,9 @@ pub(crate) async fn serve(node: Node, mut listener: Listener) {
 }
 
 async fn welcome(node: Node, stream: Stream, from: String, permit: OwnedSemaphorePermit) {
-    let (reader, writer) = stream.split();
-    let halves = Halves { reader, writer, peer: from.clone() };
     let mut door = Door { node: &node, name: None, claim: None, old: None };
     let limit = node.config().net_setup_time;
-    let result = tokio::time::timeout(limit, run(&node, halves, &mut door)).await;
+    let result = tokio::time::timeout(limit, run(&node, stream, &from, &mut door)).await;
     drop(permit);
     let error = match result {
         Ok(Ok(())) => return,
@@ -64,7 +62,15 @@ async fn welcome(node: Node, stream: Stream, from: String, permit: OwnedSemaphor
     }
 }
 
-async fn run(node: &Node, mut halves: Halves, door: &mut Door<'_>) -> Result<(), ConnectError> {
+async fn run(
+    node: &Node,
+    stream: Stream,
+    from: &str,
+    door: &mut Door<'_>,
+) -> Result<(), ConnectError> {
+    let stream = stream.secure_accepted(node.config(), from).await?;
+    let (reader, writer) = stream.split();
+    let mut halves = Halves { reader, writer, peer: from.to_owned() };
     let challenge = getrandom::u32().map_err(|_| ConnectError::Random)?;
     let machine = Acceptor::new(node.handshake_config(), challenge, node.now())
         .map_err(ConnectError::Handshake)?;

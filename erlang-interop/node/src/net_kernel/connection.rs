@@ -115,9 +115,10 @@ impl Driver {
         let timeout = self.machine.poll_timeout();
         let now = self.node.now();
         let sleep = timeout.map_or(Duration::MAX, |at| at.saturating_sub(now));
+        let pending = !output.is_empty() || self.writer.is_unflushed();
         tokio::select! {
             result = self.reader.read_buf(self.machine.input_space()) => Woken::Read(result),
-            result = output.write(&mut self.writer), if !output.is_empty() => Woken::Wrote(result),
+            result = output.push(&mut self.writer), if pending => Woken::Wrote(result),
             () = self.peer.wait_ready(), if !more => Woken::Ready,
             () = std::future::ready(()), if more && output.is_empty() => Woken::Ready,
             () = tokio::time::sleep(sleep), if timeout.is_some() => Woken::Timer,
@@ -159,6 +160,15 @@ impl Output {
             self.bytes += bytes;
         }
         self.chunks.extend(fresh.into_iter().filter(|chunk| !chunk.is_empty()));
+    }
+
+    /// Writes some, or when nothing is left to write pushes on what was written. Gives the bytes
+    /// written.
+    async fn push(&self, writer: &mut Writer) -> io::Result<usize> {
+        if self.is_empty() {
+            return writer.flush().await.map(|()| 0);
+        }
+        self.write(writer).await
     }
 
     async fn write(&self, writer: &mut Writer) -> io::Result<usize> {

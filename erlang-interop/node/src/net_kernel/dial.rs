@@ -96,7 +96,8 @@ impl Node {
         let stream = connect_tcp(address, self.config()).await.map_err(|error| {
             ConnectError::Io { address: address.to_string(), source: Arc::new(error) }
         })?;
-        let (reader, writer) = Stream::Tcp(stream).split();
+        let stream = Stream::Tcp(stream).secure_dialed(self.config(), name.host(), address).await?;
+        let (reader, writer) = stream.split();
         Ok(Halves { reader, writer, peer: address.to_string() })
     }
 }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::error::ConnectError;
 use crate::limits::READ_CHUNK_BYTES;
 use crate::node::Node;
+use crate::transport::tls::TlsError;
 use crate::transport::{Reader, Writer};
 
 /// The two halves of a stream while its handshake runs.
@@ -32,17 +33,27 @@ pub(super) trait Doorkeeper {
 
 impl Halves {
     fn io(&self, error: std::io::Error) -> ConnectError {
-        ConnectError::Io { address: self.peer.clone(), source: Arc::new(error) }
+        if error.kind() == std::io::ErrorKind::UnexpectedEof {
+            // How TLS calls an end without a good-bye.
+            return ConnectError::ClosedInHandshake;
+        }
+        let address = self.peer.clone();
+        // With TLS 1.3 a dialer learns here that its certificate was refused.
+        match TlsError::from_io(&error) {
+            Some(source) => ConnectError::Tls { address, source },
+            None => ConnectError::Io { address, source: Arc::new(error) },
+        }
     }
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), ConnectError> {
         if bytes.is_empty() {
             return Ok(());
         }
-        match self.writer.write_all(&bytes).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.io(error)),
-        }
+        let written = match self.writer.write_all(&bytes).await {
+            Ok(()) => self.writer.flush().await,
+            Err(error) => Err(error),
+        };
+        written.map_err(|error| self.io(error))
     }
 
     /// Reads some bytes. `Ok(None)`: the machine's step has taken too long.
@@ -59,6 +70,20 @@ impl Halves {
             Ok(Ok(_)) => Ok(Some(())),
             Ok(Err(error)) => Err(self.io(error)),
         }
+    }
+}
+
+/// What the handshake's failure means. A TLS record's beginning looks like a length that no message
+/// of ours has.
+fn broken(error: HandshakeError) -> ConnectError {
+    /// Alert or handshake, version 3.
+    const TLS_RECORDS: [u64; 2] = [0x1503, 0x1603];
+    match error {
+        // An alert is short enough to be waited for, but not to be a message.
+        HandshakeError::Limit { got, .. } if TLS_RECORDS.contains(&got) => {
+            ConnectError::PeerSpeaksTls
+        }
+        other => ConnectError::Handshake(other),
     }
 }
 
@@ -81,8 +106,8 @@ pub(super) async fn initiate(
             _ => Ok(()),
         };
         halves.write(machine.take_output()).await?;
-        answered.map_err(ConnectError::Handshake)?;
-        match event.map_err(ConnectError::Handshake)? {
+        answered.map_err(broken)?;
+        match event.map_err(broken)? {
             Some(InitiatorEvent::Done(outcome)) => return Ok(*outcome),
             Some(_) => continue,
             None => {}
@@ -92,7 +117,7 @@ pub(super) async fn initiate(
             Some(()) => machine.handle_input(&buffer),
             None => machine.handle_timeout(node.now()),
         };
-        result.map_err(ConnectError::Handshake)?;
+        result.map_err(broken)?;
     }
 }
 
@@ -112,8 +137,8 @@ pub(super) async fn accept(
             decided = machine.decide(decision, cookie, node.now());
         }
         halves.write(machine.take_output()).await?;
-        decided.map_err(ConnectError::Handshake)?;
-        match event.map_err(ConnectError::Handshake)? {
+        decided.map_err(broken)?;
+        match event.map_err(broken)? {
             Some(AcceptorEvent::Done(outcome)) => return Ok(*outcome),
             Some(AcceptorEvent::ReplaceOld) if !door.replace_old().await => {
                 let status = erlang_dist::handshake::Status::Nok;
@@ -128,6 +153,6 @@ pub(super) async fn accept(
             Some(()) => machine.handle_input(&buffer),
             None => machine.handle_timeout(node.now()),
         };
-        result.map_err(ConnectError::Handshake)?;
+        result.map_err(broken)?;
     }
 }

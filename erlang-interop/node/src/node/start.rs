@@ -12,8 +12,9 @@ use super::Node;
 use crate::ExitReason;
 use crate::config::{Epmd, NodeConfig};
 use crate::error::StartError;
-use crate::limits::EPMD_RETRY;
+use crate::limits::{EPMD_RETRY, TLS_CHECK_PERIOD};
 use crate::net_kernel::serve_listener;
+use crate::transport::tls::Tls;
 use crate::transport::{Listener, Transport};
 
 /// What keeps a node on the network.
@@ -65,8 +66,11 @@ impl Node {
         let listener = Listener::bind(self.config())?;
         let address = listener.address();
         let mut registration = None;
-        if let (Transport::Tcp, Epmd::Daemon { address: daemon, port }, Some(address)) =
-            (&self.config().transport, &self.config().epmd, address)
+        if let (
+            Transport::Tcp | Transport::Tls(_),
+            Epmd::Daemon { address: daemon, port },
+            Some(address),
+        ) = (&self.config().transport, &self.config().epmd, address)
         {
             let client = Client::new(SocketAddr::new(*daemon, *port));
             let mut wanted = Registration::new(self.config().name.alive(), address.port());
@@ -74,6 +78,9 @@ impl Node {
             let registered = register(&client, &wanted).await?;
             let keep = keep_registered(self.clone(), client, wanted, registered);
             registration = Some(self.runtime().spawn(keep));
+        }
+        if let Transport::Tls(tls) = &self.config().transport {
+            self.runtime().spawn(keep_fresh(self.clone(), tls.clone()));
         }
         let acceptor = self.runtime().spawn(serve_listener(self.clone(), listener));
         tracing::info!(node = %self.name(), creation = self.creation(), ?address, "node is alive");
@@ -146,6 +153,16 @@ async fn register(client: &Client, wanted: &Registration) -> Result<Registered, 
         ClientError::Refused { name, .. } => StartError::NameTaken { name },
         source => StartError::Epmd { address: client.address(), source },
     })
+}
+
+/// Looks after the certificates while nobody connects.
+async fn keep_fresh(node: Node, tls: Tls) {
+    loop {
+        tokio::select! {
+            () = node.stopping() => return,
+            () = tokio::time::sleep(TLS_CHECK_PERIOD) => tls.refresh(),
+        }
+    }
 }
 
 /// Stays registered: when the daemon goes away, registers at the one that comes in its place.

@@ -45,8 +45,10 @@ impl Beam {
     }
 
     pub(crate) async fn start_with(name: &str, more: &[&str]) -> Self {
+        let host = name.split('@').next_back().unwrap_or_default();
+        let form = if host.contains('.') { "-name" } else { "-sname" };
         let mut child = Command::new("erl")
-            .args(["-noshell", "-name", name, "-setcookie", harness::COOKIE])
+            .args(["-noshell", form, name, "-setcookie", harness::COOKIE])
             .args(["-start_epmd", "false", "-kernel", "inet_dist_use_interface", "{127,0,0,1}"])
             .args(more)
             .args(["-eval", LOOP])

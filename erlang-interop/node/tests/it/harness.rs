@@ -41,9 +41,13 @@ pub(crate) fn atom(text: &str) -> Atom {
 
 /// A name no other test has.
 pub(crate) fn unique(prefix: &str) -> String {
+    unique_on(prefix, "127.0.0.1")
+}
+
+pub(crate) fn unique_on(prefix: &str, host: &str) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}{}x{number}@127.0.0.1", std::process::id())
+    format!("{prefix}{}x{number}@{host}", std::process::id())
 }
 
 pub(crate) const COOKIE: &str = "test_cookie";

@@ -2,6 +2,7 @@
 
 mod beam;
 mod beam_node;
+mod certificates;
 mod churn;
 mod connecting;
 mod flow;
@@ -10,3 +11,6 @@ mod links;
 mod local;
 mod monitors;
 mod spawning;
+mod tls;
+mod tls_beam;
+mod tls_refusals;
