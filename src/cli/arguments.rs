@@ -41,6 +41,8 @@ fn erl_flag(argument: &str) -> Option<&'static str> {
         "-sname" => "--sname",
         "-setcookie" | "--setcookie" => "--cookie",
         "-hidden" => "--hidden",
+        "-proto_dist" => "--proto-dist",
+        "-ssl_dist_optfile" => "--ssl-dist-optfile",
         _ => return None,
     })
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use erlang_interop::node::StartError;
+use erlang_interop::node::transport::tls::TlsConfigError;
 
 use crate::config::ConfigError;
 use crate::node::StartFailure;
@@ -95,6 +96,10 @@ impl From<StartFailure> for Failure {
             StartFailure::Name { .. } | StartFailure::RoutingTable { .. } => {
                 Self::new(Exit::Config, failure.to_string())
             }
+            StartFailure::Tls(TlsConfigError::Unreadable { .. }) => {
+                Self::new(Exit::NoInput, failure.to_string())
+            }
+            StartFailure::Tls(_) => Self::new(Exit::Config, failure.to_string()),
             StartFailure::PortMapper(_) => Self::new(Exit::Unavailable, failure.to_string()),
             StartFailure::Services(_) => Self::new(Exit::Software, failure.to_string()),
             StartFailure::Node(error) => error.into(),
@@ -119,6 +124,7 @@ impl From<StartError> for Failure {
             StartError::Listen { .. } => {
                 (Exit::Unavailable, "; is --interface an address of this host?")
             }
+            StartError::Tls(_) => (Exit::Config, "; `har certs init` makes one"),
             StartError::Epmd { .. } => (Exit::Unavailable, " (see `har names`)"),
             _ => (Exit::Software, "; please report this"),
         };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::config::{Environment, Flags, LogFormat, NameDomain, Settings};
+use crate::config::{Environment, Flags, LogFormat, NameDomain, ProtoDist, Settings};
 
 use super::Failure;
 
@@ -28,6 +28,12 @@ pub struct IdentityFlags {
     /// Port of EPMD, the same on all hosts [env: ERL_EPMD_PORT] [default: 4369]
     #[arg(long, value_name = "PORT")]
     epmd_port: Option<u16>,
+    /// What carries the distribution: plain TCP or TLS [default: inet_tls with an options file]
+    #[arg(long, value_name = "PROTOCOL")]
+    proto_dist: Option<ProtoDist>,
+    /// TLS by this options file, as a BEAM reads it; `har certs init` makes one
+    #[arg(long, value_name = "FILE")]
+    ssl_dist_optfile: Option<PathBuf>,
     /// Format of log lines [default: text]
     #[arg(long, value_name = "FORMAT")]
     log: Option<LogFormat>,
@@ -51,6 +57,8 @@ impl IdentityFlags {
             cookie: self.cookie.clone(),
             cookie_file: self.cookie_file.clone(),
             epmd_port: self.epmd_port,
+            proto_dist: self.proto_dist,
+            ssl_dist_optfile: self.ssl_dist_optfile.clone(),
             log_format: self.log,
             log_level: self.log_level.clone(),
             ..Flags::default()

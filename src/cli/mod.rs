@@ -1,6 +1,7 @@
 //! The command line: one file a command, each `run` returning success or one line of failure.
 
 mod arguments;
+mod certs;
 mod client;
 mod completions;
 mod config;
@@ -54,6 +55,8 @@ enum Command {
     Parse(parse::Arguments),
     /// Run or query the Erlang Port Mapper Daemon
     Epmd(epmd::Arguments),
+    /// Make certificates for a cluster that speaks TLS
+    Certs(certs::Arguments),
     /// Check the configuration, or show what is in force and where it came from
     Config(config::Arguments),
     /// Print the version
@@ -103,6 +106,7 @@ impl Command {
             Self::Names(arguments) => names::run(&arguments),
             Self::Convert(arguments) => convert::run(&arguments),
             Self::Parse(arguments) => parse::run(&arguments),
+            Self::Certs(arguments) => certs::run(&arguments),
             Self::Config(arguments) => config::run(&arguments),
             Self::Version => version::run(),
             Self::Completions(arguments) => completions::run(&arguments),

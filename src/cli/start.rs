@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{CookieSource, NameDomain, Settings};
+use crate::config::{CookieSource, NameDomain, ProtoDist, Settings};
 use crate::node::HarNode;
 
 use super::{Exit, Failure, NodeFlags, client, print, runtime};
@@ -84,9 +84,18 @@ fn warn_of_reach(settings: &Settings) {
 fn welcome(settings: &Settings, node: &HarNode) -> String {
     let name = node.node().name().as_str();
     let mut text = String::new();
+    let tls = settings.proto_dist.value == ProtoDist::InetTls;
+    let optfile = settings.tls_optfile.value.display();
+    let (tls_iex, tls_har) = match tls {
+        true => (
+            format!(" --erl \"-proto_dist inet_tls -ssl_dist_optfile {optfile}\""),
+            format!(" --ssl-dist-optfile {optfile}"),
+        ),
+        false => Default::default(),
+    };
     let _ = writeln!(text, "{name} is up");
     if let Some(address) = node.listen_address() {
-        let _ = writeln!(text, "  distribution  {address}");
+        let _ = writeln!(text, "  distribution  {address}{}", if tls { " (TLS)" } else { "" });
     }
     let port = settings.epmd_port.value;
     let whose = if node.epmd_embedded() { "embedded" } else { "joined" };
@@ -99,13 +108,16 @@ fn welcome(settings: &Settings, node: &HarNode) -> String {
         NameDomain::Short => "--sname me",
     };
     let _ = writeln!(text, "From iex:");
-    let _ = writeln!(text, "  {environment}iex {form}{for_iex}");
+    let _ = writeln!(text, "  {environment}iex {form}{for_iex}{tls_iex}");
     let _ = writeln!(text, "  Node.connect(:\"{name}\")");
     let _ = writeln!(text, "  :rpc.call(:\"{name}\", HAR, :version, [])\n");
     let har = std::env::args().next().unwrap_or_else(|| "har".into());
     let _ = writeln!(text, "From another terminal:");
-    let _ = writeln!(text, "  {environment}{har} ping {name}{for_har}");
-    let _ = writeln!(text, "  {environment}{har} rpc {name}{for_har} --elixir HAR version '[]'\n");
+    let _ = writeln!(text, "  {environment}{har} ping {name}{for_har}{tls_har}");
+    let _ = writeln!(
+        text,
+        "  {environment}{har} rpc {name}{for_har}{tls_har} --elixir HAR version '[]'\n"
+    );
     text + "Ctrl-C stops it.\n"
 }
 

@@ -43,6 +43,13 @@ pub(super) fn unreachable(settings: &Settings, peer: &Atom, error: &ConnectError
                 format!("cookie mismatch with {peer}{ours}: use its cookie with --cookie-file"),
             )
         }
+        ConnectError::Tls { source, .. } => {
+            (Exit::NoPerm, format!("no TLS with {peer}: {source}; see --ssl-dist-optfile"))
+        }
+        ConnectError::PeerSpeaksTls => (
+            Exit::NoPerm,
+            format!("{peer} speaks TLS and we do not; give its options with --ssl-dist-optfile"),
+        ),
         ConnectError::Handshake(error) => handshake(peer, error),
         ConnectError::OwnName { .. } => {
             (Exit::Usage, format!("{peer} is our own name; choose another with --name"))

@@ -20,7 +20,7 @@ pub use cookie::{CookieSource, ErlangCookie};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub(crate) use node_name::short_host;
-pub use raw::{LogFormat, NameDomain, RawConfig};
+pub use raw::{LogFormat, NameDomain, ProtoDist, RawConfig};
 pub use schema::keys;
 pub use settings::{Flags, Origin, Setting, Settings};
 pub use sources::NodeList;

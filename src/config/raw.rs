@@ -23,6 +23,9 @@ pub struct RawConfig {
     /// The port mapper daemon.
     #[serde(deserialize_with = "section")]
     pub epmd: RawEpmd,
+    /// How connections are encrypted.
+    #[serde(deserialize_with = "section")]
+    pub tls: RawTls,
     /// Whom it joins.
     #[serde(deserialize_with = "section")]
     pub cluster: RawCluster,
@@ -66,6 +69,16 @@ pub struct RawDistribution {
     pub listen_max: Option<u16>,
     /// Silence after which a peer counts as gone, in seconds.
     pub net_ticktime_s: Option<u32>,
+    /// What carries the distribution.
+    pub proto_dist: Option<ProtoDist>,
+}
+
+/// Section `tls`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawTls {
+    /// File with the TLS options, as for `erl -ssl_dist_optfile`.
+    pub optfile: Option<PathBuf>,
 }
 
 /// Section `epmd`.
@@ -132,6 +145,17 @@ pub enum NameDomain {
     Long,
     /// As `erl -sname`.
     Short,
+}
+
+/// What carries the distribution, in OTP's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum ProtoDist {
+    /// TCP as it is.
+    InetTcp,
+    /// TLS.
+    InetTls,
 }
 
 /// How log lines look.

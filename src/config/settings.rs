@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::cookie::{self, CookieSource, ErlangCookie};
 use super::sources::{NodeList, Sources, choice, value_error};
 use super::{
-    Balancing, ConfigError, Environment, LogFormat, NameDomain, RawConfig, Topologies, node_name,
-    schema,
+    Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, RawConfig, Topologies,
+    node_name, schema,
 };
 
 /// The port all of Erlang uses for EPMD. spec: erl_dist_protocol, "EPMD Protocol"
@@ -77,6 +77,10 @@ pub struct Flags {
     pub hidden: Option<bool>,
     /// `--connect`
     pub nodes: Option<Vec<String>>,
+    /// `--proto-dist`
+    pub proto_dist: Option<ProtoDist>,
+    /// `--ssl-dist-optfile`
+    pub ssl_dist_optfile: Option<PathBuf>,
     /// `--log`
     pub log_format: Option<LogFormat>,
     /// `--log-level`
@@ -104,6 +108,10 @@ pub struct Settings {
     pub listen_max: Setting<u16>,
     /// Silence after which a peer counts as gone, in seconds.
     pub net_ticktime_s: Setting<u32>,
+    /// What carries the distribution.
+    pub proto_dist: Setting<ProtoDist>,
+    /// File with the TLS options; empty: none.
+    pub tls_optfile: Setting<PathBuf>,
     /// Port of the port mapper daemon.
     pub epmd_port: Setting<u16>,
     /// Whether to run the daemon inside this node when none answers.
@@ -141,11 +149,14 @@ impl Settings {
         let name = name(&from, &flags, &raw, domain.value, interface.value)?;
         let cookie = cookie(&from, &flags, &raw)?;
         let nodes = nodes(&from, &flags, raw.cluster.nodes.clone(), domain.value)?;
+        let (proto_dist, tls_optfile) = transport(&from, &flags, &raw)?;
         let topologies = topologies(&from, raw.cluster.topologies.clone(), domain.value)?;
         let RawConfig {
             node, distribution: dist, epmd, balancing, routing, log, diagnostics, ..
         } = raw;
         let settings = Self {
+            proto_dist,
+            tls_optfile,
             name,
             names: domain,
             hidden: from.of("node.hidden", flags.hidden, node.hidden, || false)?,
@@ -227,6 +238,10 @@ impl Settings {
             empty if empty.is_empty() => "(built in)".to_owned(),
             path => path.display().to_string(),
         };
+        let optfile = match self.tls_optfile.value.as_os_str() {
+            empty if empty.is_empty() => "(none)".to_owned(),
+            path => path.display().to_string(),
+        };
         vec![
             row("node.name", &self.name, self.name.value.clone()),
             row("node.names", &self.names, choice(self.names.value)),
@@ -240,8 +255,10 @@ impl Settings {
                 &self.net_ticktime_s,
                 self.net_ticktime_s.value.to_string(),
             ),
+            row("distribution.proto_dist", &self.proto_dist, choice(self.proto_dist.value)),
             row("epmd.port", &self.epmd_port, self.epmd_port.value.to_string()),
             row("epmd.embedded", &self.epmd_embedded, self.epmd_embedded.value.to_string()),
+            row("tls.optfile", &self.tls_optfile, optfile),
             row("cluster.nodes", &self.nodes, format!("[{}]", self.nodes.value.0.join(", "))),
             row("cluster.topologies", &self.topologies, self.topologies.value.to_string()),
             row("balancing.strategy", &self.balancing, self.balancing.value.as_str().to_owned()),
@@ -265,6 +282,24 @@ impl Settings {
         if self.listen_min.value == 0 && self.listen_max.value != 0 {
             let reason = "give listen_min too, or neither".to_owned();
             return Err(value_error("distribution.listen_max", &self.listen_max.origin, reason));
+        }
+        if self.proto_dist.value == ProtoDist::InetTls
+            && self.tls_optfile.value.as_os_str().is_empty()
+        {
+            let reason =
+                "inet_tls needs --ssl-dist-optfile or tls.optfile; `har certs init` makes one";
+            let origin = &self.proto_dist.origin;
+            return Err(value_error("distribution.proto_dist", origin, reason.to_owned()));
+        }
+        let plain = self.proto_dist.value == ProtoDist::InetTcp;
+        let optfile = &self.tls_optfile;
+        // A flag may overrule the file for once. Otherwise nobody means to lose the encryption.
+        let overruled = matches!(self.proto_dist.origin, Origin::Flag(_))
+            && !matches!(optfile.origin, Origin::Flag(_));
+        if plain && !optfile.value.as_os_str().is_empty() && !overruled {
+            let reason = "inet_tcp would leave the TLS options unused; remove one of the two";
+            let origin = &self.proto_dist.origin;
+            return Err(value_error("distribution.proto_dist", origin, reason.to_owned()));
         }
         if self.epmd_port.value == 0 {
             let reason = "0 is no port; the usual one is 4369".to_owned();
@@ -312,6 +347,24 @@ fn interface(
 ) -> Result<Setting<IpAddr>, ConfigError> {
     let default = || IpAddr::V4(Ipv4Addr::LOCALHOST);
     from.of("distribution.interface", flags.interface, raw.distribution.interface, default)
+}
+
+/// What carries the distribution, and the file with the options of TLS.
+fn transport(
+    from: &Sources<'_>,
+    flags: &Flags,
+    raw: &RawConfig,
+) -> Result<(Setting<ProtoDist>, Setting<PathBuf>), ConfigError> {
+    let (flag, file) = (flags.ssl_dist_optfile.clone(), raw.tls.optfile.clone());
+    let optfile = from.of("tls.optfile", flag, file, PathBuf::new)?;
+    // Whoever names the options of TLS wants it.
+    let default = || match optfile.value.as_os_str().is_empty() {
+        true => ProtoDist::InetTcp,
+        false => ProtoDist::InetTls,
+    };
+    let file = raw.distribution.proto_dist;
+    let proto = from.of("distribution.proto_dist", flags.proto_dist, file, default)?;
+    Ok((proto, optfile))
 }
 
 fn name(

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 use super::settings::{Origin, Setting};
-use super::{Balancing, ConfigError, Environment, LogFormat, NameDomain, Topologies};
+use super::{Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, Topologies};
 
 /// Node names, comma separated in the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +66,12 @@ impl FromText for Topologies {
     }
 }
 
+impl FromText for ProtoDist {
+    fn from_text(text: &str) -> Result<Self, String> {
+        from_choice(text)
+    }
+}
+
 impl FromText for NameDomain {
     fn from_text(text: &str) -> Result<Self, String> {
         match text {
@@ -113,6 +119,8 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "distribution.listen_min" => &["HAR_DISTRIBUTION_LISTEN_MIN"],
         "distribution.listen_max" => &["HAR_DISTRIBUTION_LISTEN_MAX"],
         "distribution.net_ticktime_s" => &["HAR_DISTRIBUTION_NET_TICKTIME_S"],
+        "distribution.proto_dist" => &["HAR_DISTRIBUTION_PROTO_DIST"],
+        "tls.optfile" => &["HAR_TLS_OPTFILE"],
         "epmd.port" => &["HAR_EPMD_PORT", "ERL_EPMD_PORT"],
         "epmd.embedded" => &["HAR_EPMD_EMBEDDED"],
         "cluster.nodes" => &["HAR_CLUSTER_NODES"],
@@ -135,6 +143,8 @@ fn flag_of(key: &str) -> &'static str {
         "distribution.interface" => "--interface",
         "distribution.listen_min" => "--listen-min",
         "distribution.listen_max" => "--listen-max",
+        "distribution.proto_dist" => "--proto-dist",
+        "tls.optfile" => "--ssl-dist-optfile",
         "epmd.port" => "--epmd-port",
         "epmd.embedded" => "--no-epmd",
         "cluster.nodes" => "--connect",

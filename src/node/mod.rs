@@ -10,13 +10,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use erlang_interop::node::transport::Transport;
+use erlang_interop::node::transport::tls::{Tls, TlsConfigError};
 use erlang_interop::node::{Cookie, Epmd, Node, NodeConfig, NodeName, SpawnError, StartError};
 use erlang_interop::otp::{Functions, StandardOptions, standard};
 use erlang_interop::term::{Atom, AtomTooLong, atom};
 use tokio::task::JoinHandle;
 
 use crate::cluster::{Cluster, keep_connected};
-use crate::config::{ConfigError, ErlangCookie, Settings};
+use crate::config::{ConfigError, ErlangCookie, ProtoDist, Settings};
 use crate::control_plane::ControlPlane;
 use crate::services;
 
@@ -52,6 +54,9 @@ pub enum StartFailure {
     /// A service of every Erlang node could not be started.
     #[error("a standard service did not start: {0}; please report this")]
     Services(#[from] SpawnError),
+    /// TLS is wanted and its options can't be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsConfigError),
     /// The node could not come up.
     #[error(transparent)]
     Node(#[from] StartError),
@@ -175,6 +180,9 @@ fn node_config(settings: &Settings, cookie: &ErlangCookie) -> Result<NodeConfig,
         reason: "it is empty or too long",
     })?;
     let mut config = NodeConfig::new(node_name(&settings.name.value)?, cookie);
+    if settings.proto_dist.value == ProtoDist::InetTls {
+        config.transport = Transport::Tls(Tls::from_optfile(&settings.tls_optfile.value)?);
+    }
     config.hidden = settings.hidden.value;
     config.epmd =
         Epmd::Daemon { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: settings.epmd_port.value };

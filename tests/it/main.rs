@@ -2,6 +2,7 @@
 
 mod balancing;
 mod beam;
+mod certs;
 mod command;
 mod config;
 mod convert;

@@ -123,3 +123,17 @@ fn a_port_range_must_be_one() {
     assert!(refused(&[low, ("HAR_DISTRIBUTION_LISTEN_MAX", "9000")]).contains("below"));
     assert!(refused(&[("HAR_DISTRIBUTION_LISTEN_MAX", "9199")]).contains("listen_min"));
 }
+
+#[test]
+fn tls_is_what_its_options_file_asks_for() {
+    let settings = with(&[("HAR_TLS_OPTFILE", "/ssl.conf")]).expect("fine");
+    assert_eq!(settings.proto_dist.value, ProtoDist::InetTls);
+    assert_eq!(with(&[]).expect("fine").proto_dist.value, ProtoDist::InetTcp);
+    let error = refused(&[("HAR_DISTRIBUTION_PROTO_DIST", "inet_tls")]);
+    assert!(error.contains("har certs init"), "{error}");
+    let both = [("HAR_TLS_OPTFILE", "/ssl.conf"), ("HAR_DISTRIBUTION_PROTO_DIST", "inet_tcp")];
+    assert!(refused(&both).contains("would leave the TLS options unused"));
+    let flags = Flags { proto_dist: Some(ProtoDist::InetTcp), ..Flags::default() };
+    let once = Settings::resolve(flags, &environment(&both[..1])).expect("overruled");
+    assert_eq!(once.proto_dist.value, ProtoDist::InetTcp);
+}

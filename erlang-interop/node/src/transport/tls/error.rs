@@ -99,6 +99,12 @@ pub enum TlsError {
         "the peer's certificate is not signed by a CA of our cacertfile (or by more CAs than depth allows)"
     )]
     UnknownCa,
+    /// As [`TlsError::UnknownCa`], but one of ours has the CA's name.
+    #[error(
+        "the peer's certificate is not signed by a CA of our cacertfile: one there has the right \
+         name and another key"
+    )]
+    OtherCaOfThatName,
     /// The peer's certificate is no longer valid.
     #[error("the peer's certificate has expired")]
     Expired,
@@ -190,6 +196,7 @@ fn from_certificate(error: &CertificateError) -> TlsError {
             TlsError::NotYetValid
         }
         CertificateError::UnknownIssuer => TlsError::UnknownCa,
+        CertificateError::BadSignature => TlsError::OtherCaOfThatName,
         CertificateError::Revoked => TlsError::Revoked,
         CertificateError::NotValidForNameContext { expected, presented } => TlsError::WrongHost {
             host: expected.to_str().into_owned(),
@@ -232,6 +239,10 @@ fn alert_text(alert: AlertDescription) -> &'static str {
             "handshake_failure: it demands a certificate that we have not, does not find our host \
              in it, or shares no cipher with us"
         }
+        AlertDescription::DecryptError => {
+            "it does not trust the CA of our certificate: one of its own has the name and another \
+             key (decrypt_error)"
+        }
         AlertDescription::AccessDenied => "it denies us access (access_denied)",
         AlertDescription::DecodeError | AlertDescription::UnexpectedMessage => {
             "it did not understand us: does it run with -proto_dist inet_tls?"
@@ -254,6 +265,7 @@ mod tests {
             (certificate(CertificateError::Expired), "expired"),
             (certificate(CertificateError::NotValidYet), "not valid yet"),
             (certificate(CertificateError::UnknownIssuer), "cacertfile"),
+            (certificate(CertificateError::BadSignature), "another key"),
             (certificate(CertificateError::Revoked), "revoked"),
             (certificate(wrong), "not for host a.example"),
             (TlsError::from(&rustls::Error::NoCertificatesPresented), "no certificate"),
