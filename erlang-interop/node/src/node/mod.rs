@@ -12,7 +12,7 @@ use erlang_dist::handshake::{HandshakeConfig, LocalName};
 use erlang_dist::{Creation, DistributionFlags};
 use erlang_term::{Atom, Pid, Reference};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::alias::References;
@@ -49,6 +49,8 @@ struct Inner {
     alive: AtomicBool,
     stopping: AtomicBool,
     stop: Notify,
+    /// Set, never cleared, when `shutdown` has done its work.
+    stopped: watch::Sender<bool>,
     process_ended: Notify,
     listening: Mutex<Option<start::Listening>>,
 }
@@ -86,6 +88,7 @@ impl Node {
             alive: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
+            stopped: watch::Sender::new(false),
             process_ended: Notify::new(),
             listening: Mutex::default(),
         })))

@@ -103,7 +103,16 @@ impl Node {
         let stopped = self.runtime().spawn(async move { node.stop().await });
         if let Err(error) = stopped.await {
             tracing::warn!(reason = %error, "shutdown was cut short");
+            // Who waits for the end must not wait for ever.
+            self.0.stopped.send_replace(true);
         }
+    }
+
+    /// Resolves when the node has stopped, whoever ordered it: the program by [`Node::shutdown`],
+    /// or a service of the node that found it has to go. Resolves at once if it has stopped.
+    pub async fn stopped(&self) {
+        // The node holds the sender, so the wait can't fail.
+        let _ = self.0.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
     async fn stop(&self) {
@@ -123,6 +132,7 @@ impl Node {
         if self.0.alive.swap(false, Ordering::AcqRel) {
             tracing::info!(node = %self.name(), "node has stopped");
         }
+        self.0.stopped.send_replace(true);
     }
 
     /// Sends an exit signal to each process, and waits for their ends for the grace at most.

@@ -284,3 +284,24 @@ async fn a_stopping_node_ends_its_processes_with_shutdown() {
     assert_eq!(node.process_count(), 0);
     assert_eq!(node.spawn(SpawnOptions::new(), waiting), Err(SpawnError::Stopping));
 }
+
+#[tokio::test]
+async fn whoever_stops_a_node_all_who_wait_for_its_end_learn_of_it() {
+    let node = lone();
+    let waiting = tokio::spawn({
+        let node = node.clone();
+        async move { node.stopped().await }
+    });
+    echo(&node, SpawnOptions::new());
+    assert!(!waiting.is_finished());
+    let stopping = node.clone();
+    within(&node, move |context: Context| async move {
+        // From a process of the node, which does not live to see the end of the call.
+        tokio::spawn(async move { stopping.shutdown().await });
+        drop(context);
+    })
+    .await;
+    soon(waiting).await.expect("it is told");
+    assert_eq!(node.process_count(), 0);
+    soon(node.stopped()).await;
+}
