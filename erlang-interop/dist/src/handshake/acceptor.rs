@@ -72,8 +72,9 @@ impl Decision {
 pub enum AcceptorEvent {
     /// Somebody wants in: answer with [`Acceptor::decide`].
     Identify(Identity),
-    /// After [`Decision::Alive`], the dialer knows of no connection: drop the old one. The
-    /// handshake goes on by itself.
+    /// After [`Decision::Alive`], the dialer says that it knows of no connection, so the old one is
+    /// to be dropped. Anybody can say so: drop it when [`AcceptorEvent::Done`] has come, which is
+    /// after the digest was checked. The handshake goes on by itself.
     ReplaceOld,
     /// The connection stands.
     Done(Box<HandshakeOutcome>),

@@ -75,10 +75,8 @@ async fn run(
     let machine = Acceptor::new(node.handshake_config(), challenge, node.now())
         .map_err(ConnectError::Handshake)?;
     let outcome = accept(node, &mut halves, machine, door).await?;
-    // A claim that was taken over meanwhile fills nothing: the slot has another owner.
-    if let Some(claim) = &mut door.claim
-        && claim.taken_over.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty)
-    {
+    // A claim that is taken over at the last moment fills nothing: the slot has another owner.
+    if let Some(claim) = &door.claim {
         node.bring_up(claim.id, halves, &outcome);
     }
     Ok(())
@@ -93,6 +91,12 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
+    /// Whether the slot is still this dialer's.
+    fn holds_claim(&mut self) -> bool {
+        use tokio::sync::oneshot::error::TryRecvError::Empty;
+        self.claim.as_mut().is_some_and(|claim| claim.taken_over.try_recv() == Err(Empty))
+    }
+
     async fn arrive(&mut self, name: &NodeName) -> Decision {
         let atom = name.as_atom();
         self.name = Some(atom.clone());
@@ -153,17 +157,27 @@ impl Doorkeeper for Door<'_> {
         (decision, cookie)
     }
 
-    async fn replace_old(&mut self) -> bool {
-        let Some(old) = self.old.take() else { return false };
-        old.close(DownReason::Replaced);
-        old.wait_gone().await;
-        let id = self.node.kernel().new_id();
-        match self.node.kernel().slots.arrive(old.node(), id, true) {
-            Ok(Arrival::Claimed(claim) | Arrival::TakenOver(claim)) => {
-                self.claim = Some(claim);
-                true
+    async fn proven(&mut self, replace: bool) -> bool {
+        if self.holds_claim() {
+            return true;
+        }
+        let Some(name) = self.name.clone() else { return false };
+        if replace && let Some(old) = self.old.take() {
+            old.close(DownReason::Replaced);
+            old.wait_gone().await;
+        }
+        // Whoever has the slot now, if it is not yet connected, has proven nothing: a stranger that
+        // came meanwhile under this name must not keep its owner out.
+        loop {
+            let id = self.node.kernel().new_id();
+            match self.node.kernel().slots.arrive(&name, id, true) {
+                Ok(Arrival::Claimed(claim) | Arrival::TakenOver(claim)) => {
+                    self.claim = Some(claim);
+                    return true;
+                }
+                Ok(Arrival::Closing(peer)) => peer.wait_gone().await,
+                Ok(Arrival::Connected(_) | Arrival::Refused) | Err(_) => return false,
             }
-            _ => false,
         }
     }
 }

@@ -27,8 +27,9 @@ pub(super) struct Halves {
 pub(super) trait Doorkeeper {
     /// Whether that peer may come in, and the cookie for it.
     async fn decide(&mut self, identity: &Identity) -> (Decision, Cookie);
-    /// The peer's old connection must go. Returns whether the way is free.
-    async fn replace_old(&mut self) -> bool;
+    /// The peer has shown that it knows the cookie. `replace`: it knows of no connection, so the
+    /// old one must go. Returns whether the way is free.
+    async fn proven(&mut self, replace: bool) -> bool;
 }
 
 impl Halves {
@@ -129,6 +130,7 @@ pub(super) async fn accept(
     door: &mut impl Doorkeeper,
 ) -> Result<HandshakeOutcome, ConnectError> {
     let mut buffer = BytesMut::new();
+    let mut replace = false;
     loop {
         let event = machine.poll_event(node.now());
         let mut decided = Ok(());
@@ -139,11 +141,18 @@ pub(super) async fn accept(
         halves.write(machine.take_output()).await?;
         decided.map_err(broken)?;
         match event.map_err(broken)? {
-            Some(AcceptorEvent::Done(outcome)) => return Ok(*outcome),
-            Some(AcceptorEvent::ReplaceOld) if !door.replace_old().await => {
+            Some(AcceptorEvent::Done(outcome)) if door.proven(replace).await => {
+                return Ok(*outcome);
+            }
+            Some(AcceptorEvent::Done(_)) => {
                 let status = erlang_dist::handshake::Status::Nok;
                 let by = erlang_dist::error::Side::Local;
                 return Err(ConnectError::Handshake(HandshakeError::Refused { by, status }));
+            }
+            // Anybody can claim that; it counts only once the digest is right.
+            Some(AcceptorEvent::ReplaceOld) => {
+                replace = true;
+                continue;
             }
             Some(_) => continue,
             None => {}

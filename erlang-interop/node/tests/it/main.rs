@@ -11,6 +11,7 @@ mod links;
 mod local;
 mod monitors;
 mod spawning;
+mod strangers;
 mod tls;
 mod tls_beam;
 mod tls_refusals;

@@ -1,0 +1,132 @@
+//! What those who do not know the cookie can do to a node: nothing that others notice.
+
+use std::net::SocketAddr;
+
+use erlang_dist::handshake::{HandshakeConfig, Initiator, InitiatorEvent};
+use erlang_dist::Creation;
+use erlang_node::{Context, Cookie, Node, NodeFilter, NodeName};
+use erlang_term::Term;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{self, ask, node, soon, within};
+
+fn address(node: &Node) -> SocketAddr {
+    node.listen_address().expect("it listens")
+}
+
+fn named(node: &Node) -> NodeName {
+    NodeName::new(node.name().as_str()).expect("a name")
+}
+
+/// A dialer that calls itself `name` and has a cookie of its own.
+struct Stranger {
+    stream: TcpStream,
+    machine: Initiator,
+}
+
+impl Stranger {
+    async fn dial(to: &Node, name: NodeName, cookie: &str) -> Self {
+        let stream = TcpStream::connect(address(to)).await.expect("connected");
+        let config = HandshakeConfig::new(name, Creation(77));
+        let cookie = Cookie::new(cookie).expect("a cookie");
+        let machine = Initiator::new(config, named(to), cookie, 5, std::time::Duration::ZERO);
+        Self { stream, machine }
+    }
+
+    /// Goes on until the status has been answered, so that the node has decided on the name.
+    async fn until_welcome(&mut self) {
+        self.write().await;
+        let mut status = [0; 2];
+        self.stream.read_exact(&mut status).await.expect("a length");
+        let mut rest = vec![0; usize::from(u16::from_be_bytes(status))];
+        self.stream.read_exact(&mut rest).await.expect("a status");
+        self.machine.handle_input(&status).expect("read");
+        self.machine.handle_input(&rest).expect("read");
+    }
+
+    async fn write(&mut self) {
+        let bytes = self.machine.take_output();
+        self.stream.write_all(&bytes).await.expect("written");
+    }
+
+    /// Runs the handshake until the node closes. Returns whether it was asked if it is alive.
+    async fn to_the_end(mut self) -> bool {
+        let mut asked = false;
+        loop {
+            let event = self.machine.poll_event(std::time::Duration::ZERO);
+            if let Ok(Some(InitiatorEvent::Alive)) = &event {
+                asked = true;
+                self.machine.answer_alive(true, std::time::Duration::ZERO).expect("asked");
+            }
+            self.write().await;
+            match event.expect("the node plays by the rules") {
+                Some(InitiatorEvent::Done(_)) => panic!("it was let in"),
+                Some(_) => continue,
+                None => {}
+            }
+            let mut bytes = [0; 1024];
+            match self.stream.read(&mut bytes).await {
+                Ok(0) | Err(_) => return asked,
+                Ok(length) => self.machine.handle_input(&bytes[..length]).expect("read"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_replace_a_connection() {
+    let (a, b) = (node("sa").await, node("sb").await);
+    a.connect(b.name()).await.expect("connected");
+    harness::until("both know", || b.node_info(a.name()).is_some()).await;
+    let id = b.node_info(a.name()).expect("connected").connection_id;
+    let stranger = Stranger::dial(&b, named(&a), "a_wrong_cookie").await;
+    assert!(soon(stranger.to_the_end()).await, "there was nothing to replace");
+    assert_eq!(b.node_info(a.name()).expect("still connected").connection_id, id);
+    assert_eq!(a.nodes(NodeFilter::Connected), [b.name().clone()]);
+    let remote = harness::echo(&b, Default::default());
+    within(&a, |mut context: Context| async move {
+        ask(&mut context, &remote, Term::from(1)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stranger_under_a_name_does_not_keep_its_owner_out() {
+    let (a, b) = (node("oa").await, node("ob").await);
+    let mut early = Stranger::dial(&b, named(&a), "a_wrong_cookie").await;
+    soon(early.until_welcome()).await;
+    a.connect(b.name()).await.expect("connected");
+    assert!(!soon(early.to_the_end()).await);
+    assert_eq!(a.nodes(NodeFilter::Connected), [b.name().clone()]);
+}
+
+#[tokio::test]
+async fn a_stranger_that_takes_a_name_over_does_not_keep_its_owner_out() {
+    let b = node("tb").await;
+    let owner = harness::config("ta").name;
+    let mut first = Stranger::dial(&b, owner.clone(), harness::COOKIE).await;
+    soon(first.until_welcome()).await;
+    let mut late = Stranger::dial(&b, owner.clone(), "a_wrong_cookie").await;
+    soon(late.until_welcome()).await;
+    // The owner, who knows the cookie, goes on.
+    soon(async {
+        loop {
+            match first.machine.poll_event(std::time::Duration::ZERO) {
+                Ok(Some(InitiatorEvent::Done(_))) => break,
+                Ok(_) => {}
+                Err(error) => panic!("{error}"),
+            }
+            first.write().await;
+            let mut bytes = [0; 1024];
+            let length = first.stream.read(&mut bytes).await.expect("read");
+            assert_ne!(length, 0, "closed");
+            first.machine.handle_input(&bytes[..length]).expect("read");
+        }
+    })
+    .await;
+    let name = owner.as_atom();
+    harness::until("it is let in", || b.node_info(&name).is_some()).await;
+    assert!(!soon(late.to_the_end()).await);
+    assert!(b.node_info(&name).is_some());
+}
