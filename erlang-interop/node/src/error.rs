@@ -142,6 +142,12 @@ pub enum ConnectError {
     /// It took longer than `net_setup_time`.
     #[error("no connection within the set-up time")]
     SetupTimeout,
+    /// The peer took long, and more peers dialed than may be in a handshake at once.
+    #[error("given up for a newer peer: {max} handshakes were under way")]
+    TooManyHandshakes {
+        /// The limit.
+        max: usize,
+    },
     /// There are too many connections.
     #[error("there are {max} connections already")]
     TooMany {

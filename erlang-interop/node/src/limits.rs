@@ -27,7 +27,8 @@ pub const READ_CHUNK_BYTES: usize = 64 * 1024;
 pub const NET_SETUP_TIME: Duration = Duration::from_secs(7);
 
 /// Handshakes that may be under way from peers that dialed us. A flood of half-open connections
-/// costs at most this many tasks; further ones are closed at once.
+/// costs at most this many tasks; beyond, an old one gives way to each new one, so that a flood
+/// locks nobody out.
 pub const PENDING_HANDSHAKES_MAX: usize = 128;
 
 /// Established connections. A BEAM mesh rarely passes 200 nodes; this bounds what strangers who

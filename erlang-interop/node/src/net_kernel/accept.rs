@@ -5,10 +5,10 @@ use std::sync::Arc;
 use erlang_dist::handshake::{Acceptor, Decision, Identity, PeerName};
 use erlang_dist::{Cookie, Creation, NodeName};
 use erlang_term::Atom;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::handshake::{Doorkeeper, Halves, accept};
 use super::peer::Peer;
+use super::pending::Place;
 use super::slots::{Arrival, Claim};
 use crate::error::{ConnectError, DownReason};
 use crate::node::Node;
@@ -30,12 +30,8 @@ pub(crate) async fn serve(node: Node, mut listener: Listener) {
         };
         match accepted {
             Ok((stream, from)) => {
-                let Ok(permit) = Arc::clone(&node.kernel().handshakes).try_acquire_owned() else {
-                    tracing::warn!(%from, "too many handshakes under way, closed");
-                    continue;
-                };
-                let welcome = welcome(node.clone(), stream, from, permit);
-                node.runtime().spawn(welcome);
+                let place = node.kernel().handshakes.enter(&from);
+                node.runtime().spawn(welcome(node.clone(), stream, from, place));
             }
             Err(error) => {
                 tracing::warn!(reason = %error, "accepting a connection failed");
@@ -45,16 +41,18 @@ pub(crate) async fn serve(node: Node, mut listener: Listener) {
     }
 }
 
-async fn welcome(node: Node, stream: Stream, from: String, permit: OwnedSemaphorePermit) {
+async fn welcome(node: Node, stream: Stream, from: String, mut place: Place) {
     let mut door = Door { node: &node, name: None, claim: None, old: None };
-    let limit = node.config().net_setup_time;
-    let result = tokio::time::timeout(limit, run(&node, stream, &from, &mut door)).await;
-    drop(permit);
-    let error = match result {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error,
-        Err(_) => ConnectError::SetupTimeout,
+    let result = tokio::select! {
+        result = run(&node, stream, &from, &mut door) => result,
+        () = tokio::time::sleep(node.config().net_setup_time) => Err(ConnectError::SetupTimeout),
+        () = place.lost() => {
+            let max = node.config().pending_handshakes_max;
+            Err(ConnectError::TooManyHandshakes { max })
+        }
     };
+    drop(place);
+    let Err(error) = result else { return };
     let peer = door.name.as_ref().map_or("unknown", |name| name.as_str());
     tracing::info!(%peer, %from, direction = "in", reason = %error, "connection refused");
     if let (Some(name), Some(claim)) = (&door.name, &door.claim) {

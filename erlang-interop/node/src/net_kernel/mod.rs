@@ -10,6 +10,7 @@ mod dial;
 mod dispatch;
 mod handshake;
 mod peer;
+mod pending;
 mod slots;
 
 use std::collections::HashMap;
@@ -19,7 +20,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use erlang_dist::handshake::HandshakeOutcome;
 use erlang_dist::{Connection, ConnectionConfig, Cookie, TickConfig};
 use erlang_term::Atom;
-use tokio::sync::Semaphore;
 
 use crate::config::NodeConfig;
 use crate::error::{ConnectError, DownReason};
@@ -29,6 +29,7 @@ use crate::stats::ConnectionStats;
 use connection::Driver;
 use handshake::Halves;
 pub(crate) use peer::Peer;
+use pending::Pending;
 use slots::Slots;
 
 pub(crate) use accept::serve as serve_listener;
@@ -74,7 +75,7 @@ pub(crate) struct NetKernel {
     default_cookie: RwLock<Cookie>,
     /// Names once connected, bounded by the connections limit.
     known: Mutex<Vec<Atom>>,
-    handshakes: Arc<Semaphore>,
+    handshakes: Pending,
 }
 
 impl NetKernel {
@@ -85,7 +86,7 @@ impl NetKernel {
             cookies: RwLock::default(),
             default_cookie: RwLock::new(config.cookie.clone()),
             known: Mutex::default(),
-            handshakes: Arc::new(Semaphore::new(config.pending_handshakes_max)),
+            handshakes: Pending::new(config.pending_handshakes_max),
         }
     }
 
@@ -263,8 +264,12 @@ impl Node {
 
     /// Orders all connections to end, and waits until they have.
     pub(crate) async fn close_all(&self) {
-        for peer in self.kernel().slots.shut() {
+        let peers = self.kernel().slots.shut();
+        // All are told first: each may take its time for what is still queued.
+        for peer in &peers {
             peer.close(DownReason::Stopped);
+        }
+        for peer in &peers {
             peer.wait_gone().await;
         }
     }

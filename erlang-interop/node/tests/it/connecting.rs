@@ -144,17 +144,14 @@ async fn a_restarted_peer_replaces_its_old_connection() {
 }
 
 #[tokio::test]
-async fn a_dialer_that_stalls_is_cut_off_and_others_are_bounded() {
+async fn a_dialer_that_stalls_is_cut_off() {
     let mut config = harness::config("stall");
     config.net_setup_time = Duration::from_millis(300);
-    config.pending_handshakes_max = 1;
     let node = Node::start(config).await.expect("started");
     let address = node.listen_address().expect("it listens");
     let mut stalling = tokio::net::TcpStream::connect(address).await.expect("connected");
     stalling.write_all(&[0]).await.expect("written");
-    let mut second = tokio::net::TcpStream::connect(address).await.expect("connected");
     let mut rest = Vec::new();
-    soon(second.read_to_end(&mut rest)).await.ok();
     soon(stalling.read_to_end(&mut rest)).await.expect("closed");
     assert!(rest.is_empty());
 }

@@ -130,3 +130,24 @@ async fn a_stranger_that_takes_a_name_over_does_not_keep_its_owner_out() {
     assert!(!soon(late.to_the_end()).await);
     assert!(b.node_info(&name).is_some());
 }
+
+#[tokio::test]
+async fn a_crowd_of_idle_dialers_locks_nobody_out() {
+    let mut config = harness::config("cb");
+    config.pending_handshakes_max = 8;
+    // They would hold their places for ever.
+    config.net_setup_time = std::time::Duration::from_secs(3600);
+    let b = Node::start(config).await.expect("started");
+    let mut crowd = Vec::new();
+    for _ in 0..20 {
+        crowd.push(TcpStream::connect(address(&b)).await.expect("connected"));
+    }
+    let a = node("ca").await;
+    soon(a.connect(b.name())).await.expect("connected");
+    // The oldest were given up; how many are left is bounded.
+    for stream in &mut crowd[..12] {
+        let mut rest = Vec::new();
+        soon(stream.read_to_end(&mut rest)).await.expect("closed");
+        assert!(rest.is_empty());
+    }
+}

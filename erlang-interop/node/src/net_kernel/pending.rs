@@ -1,0 +1,127 @@
+//! Handshakes of peers that dialed us: how many at once, and which gives way to a new one.
+//!
+//! Who dials has proven nothing yet, so being many must not keep others out. When all places are
+//! taken, the oldest handshake of the address with the most of them is given up for the new one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+struct Entry {
+    id: u64,
+    source: String,
+    /// Dropped when the handshake has to give way.
+    _place: oneshot::Sender<()>,
+}
+
+#[derive(Default)]
+struct List {
+    next_id: u64,
+    /// The oldest first.
+    entries: VecDeque<Entry>,
+}
+
+/// The handshakes under way.
+#[derive(Clone)]
+pub(super) struct Pending {
+    max: usize,
+    list: Arc<Mutex<List>>,
+}
+
+/// The place of one handshake among those; free again when dropped.
+pub(super) struct Place {
+    id: u64,
+    pending: Pending,
+    lost: oneshot::Receiver<()>,
+}
+
+impl Pending {
+    pub(super) fn new(max: usize) -> Self {
+        Self { max: max.max(1), list: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a handshake with a peer at `from`, an address with its port.
+    pub(super) fn enter(&self, from: &str) -> Place {
+        // Whoever has a host has all its ports.
+        let source = from.rsplit_once(':').map_or(from, |(host, _port)| host);
+        let (sender, lost) = oneshot::channel();
+        let mut list = self.lock();
+        if list.entries.len() >= self.max {
+            list.give_up_one();
+        }
+        let id = list.next_id;
+        list.next_id += 1;
+        list.entries.push_back(Entry { id, source: source.to_owned(), _place: sender });
+        Place { id, pending: self.clone(), lost }
+    }
+}
+
+impl List {
+    fn give_up_one(&mut self) {
+        let mut by_source: HashMap<&str, usize> = HashMap::new();
+        for entry in &self.entries {
+            *by_source.entry(&entry.source).or_default() += 1;
+        }
+        let most = by_source.values().copied().max().unwrap_or_default();
+        let victim =
+            self.entries.iter().position(|entry| by_source[entry.source.as_str()] == most);
+        if let Some(at) = victim {
+            self.entries.remove(at);
+        }
+    }
+}
+
+impl Place {
+    /// Resolves when this handshake has to give way to a new one.
+    pub(super) async fn lost(&mut self) {
+        // Nothing is ever sent; the sender is dropped.
+        let _ = (&mut self.lost).await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pending.lock().entries.retain(|entry| entry.id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn is_lost(place: &mut Place) -> bool {
+        place.lost().now_or_never().is_some()
+    }
+
+    #[test]
+    fn the_oldest_of_the_most_numerous_gives_way() {
+        let pending = Pending::new(4);
+        let mut good = pending.enter("10.0.0.1:5");
+        let mut crowd: Vec<Place> = (0..3).map(|n| pending.enter(&format!("[::7]:{n}"))).collect();
+        let mut fresh = pending.enter("10.0.0.2:9");
+        assert!(is_lost(&mut crowd[0]));
+        let mut again = pending.enter("[::7]:8");
+        assert!(is_lost(&mut crowd[1]));
+        assert!(!is_lost(&mut crowd[2]) && !is_lost(&mut again));
+        assert!(!is_lost(&mut good) && !is_lost(&mut fresh));
+    }
+
+    #[test]
+    fn a_place_that_is_left_is_free() {
+        let pending = Pending::new(1);
+        drop(pending.enter("10.0.0.1:5"));
+        let mut only = pending.enter("10.0.0.1:6");
+        assert!(!is_lost(&mut only));
+        assert_eq!(pending.lock().entries.len(), 1);
+        // As many as there are places, also when none was wanted.
+        let none = Pending::new(0);
+        assert!(!is_lost(&mut none.enter("10.0.0.1:5")));
+    }
+}
