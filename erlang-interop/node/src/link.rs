@@ -22,13 +22,31 @@ pub(crate) enum Link {
     /// To a process of this node.
     Local,
     /// To a process beyond a connection. With an unlink id it waits for the acknowledgement.
-    Remote { connection: u64, unlink_id: Option<u64> },
+    Remote {
+        connection: u64,
+        unlink_id: Option<u64>,
+        /// Whether the peer set it up, and it counts towards what the peer may hold here.
+        counted: bool,
+    },
 }
 
 impl Link {
     /// Whether an exit signal of this link counts.
     pub(crate) fn is_active(&self) -> bool {
         !matches!(self, Self::Remote { unlink_id: Some(_), .. })
+    }
+
+    /// Whether it is over that connection.
+    pub(crate) fn is_over(&self, id: u64) -> bool {
+        matches!(self, Self::Remote { connection, .. } if *connection == id)
+    }
+
+    /// Books the end of a link that was over the connection of that peer.
+    pub(crate) fn ended(self, peer: &Peer) {
+        if matches!(self, Self::Remote { counted: true, connection, .. } if connection == peer.id())
+        {
+            peer.relation_ended();
+        }
     }
 }
 
@@ -82,7 +100,7 @@ impl Node {
         let peer = self.connected_peer(from.node());
         let mut state = process.lock();
         let Some(relations) = state.relations_mut() else { return };
-        let Some(Link::Remote { connection, unlink_id: pending @ None }) =
+        let Some(Link::Remote { connection, unlink_id: pending @ None, .. }) =
             relations.links.get_mut(from)
         else {
             return;
@@ -94,8 +112,10 @@ impl Node {
                 let control =
                     Control::UnlinkId { id, from: process.pid().clone(), to: from.clone() };
                 // Without acknowledgements on the wire, the unlink is done when it is sent.
-                if !peer.signal(control, None) || !peer.acknowledges_unlink() {
-                    relations.links.remove(from);
+                if (!peer.signal(control, None) || !peer.acknowledges_unlink())
+                    && let Some(link) = relations.links.remove(from)
+                {
+                    link.ended(&peer);
                 }
             }
             None => {
@@ -113,7 +133,7 @@ impl Node {
             }
             // A record that waits for its acknowledgement must not come alive by a link the peer
             // sent before it saw the unlink.
-            let fresh = Link::Remote { connection: peer.id(), unlink_id: None };
+            let fresh = Link::Remote { connection: peer.id(), unlink_id: None, counted: true };
             if let Entry::Vacant(place) = state.relate().links.entry(from.clone()) {
                 place.insert(fresh);
                 self.count_relation(peer);
@@ -135,10 +155,13 @@ impl Node {
         };
         let mut state = process.lock();
         if let Some(relations) = state.relations_mut()
-            && relations.links.get(&from).is_some_and(Link::is_active)
+            && relations
+                .links
+                .get(&from)
+                .is_some_and(|link| link.is_active() && link.is_over(peer.id()))
+            && let Some(link) = relations.links.remove(&from)
         {
-            relations.links.remove(&from);
-            peer.relation_ended();
+            link.ended(peer);
         }
         // Still under the lock: the process can't send another signal before this one.
         peer.signal(ack, None);
@@ -148,21 +171,25 @@ impl Node {
     pub(crate) fn old_unlink_from_peer(&self, peer: &Peer, from: &Pid, to: &Pid) {
         if let Some(process) = self.table().find(to)
             && let Some(relations) = process.lock().relations_mut()
-            && relations.links.remove(from).is_some()
+            && relations.links.get(from).is_some_and(|link| link.is_over(peer.id()))
+            && let Some(link) = relations.links.remove(from)
         {
-            peer.relation_ended();
+            link.ended(peer);
         }
     }
 
     /// `UNLINK_ID_ACK` came from a peer.
-    pub(crate) fn unlink_ack_from_peer(&self, id: u64, from: &Pid, to: &Pid) {
+    pub(crate) fn unlink_ack_from_peer(&self, peer: &Peer, id: u64, from: &Pid, to: &Pid) {
         let Some(process) = self.table().find(to) else { return };
         let mut state = process.lock();
         let Some(relations) = state.relations_mut() else { return };
-        if let Some(Link::Remote { unlink_id: Some(pending), .. }) = relations.links.get(from)
+        if let Some(link @ Link::Remote { unlink_id: Some(pending), .. }) =
+            relations.links.get(from)
             && *pending == id
+            && link.is_over(peer.id())
+            && let Some(link) = relations.links.remove(from)
         {
-            relations.links.remove(from);
+            link.ended(peer);
         }
     }
 }
@@ -172,11 +199,11 @@ fn link_remote(process: &Process, to: &Pid, peer: &Peer) -> bool {
     if !state.is_alive() {
         return true;
     }
-    let fresh = Link::Remote { connection: peer.id(), unlink_id: None };
+    let fresh = Link::Remote { connection: peer.id(), unlink_id: None, counted: false };
     match state.relate().links.entry(to.clone()) {
         Entry::Occupied(record) if record.get().is_active() => return true,
         Entry::Occupied(mut record) => {
-            record.insert(fresh);
+            record.insert(fresh).ended(peer);
         }
         Entry::Vacant(place) => {
             place.insert(fresh);

@@ -22,22 +22,25 @@ impl Node {
         arrive(process, &mut state, from, reason);
     }
 
-    /// The other end of a link has ended: delivered only while the link is active.
+    /// The other end of a link has ended: delivered only while the link is active. Returns the link
+    /// that was removed, if there was one.
     fn link_broken(
         &self,
         process: &Process,
         from: &Pid,
         reason: ExitReason,
         via: impl Fn(&Link) -> bool,
-    ) {
+    ) -> Option<Link> {
         let mut state = process.lock();
-        let Some(relations) = state.relations_mut() else { return };
+        let relations = state.relations_mut()?;
         if !relations.links.get(from).is_some_and(&via) {
-            return;
+            return None;
         }
-        if relations.links.remove(from).is_some_and(|link| link.is_active()) {
+        let link = relations.links.remove(from)?;
+        if link.is_active() {
             arrive(process, &mut state, from, reason);
         }
+        Some(link)
     }
 
     /// `exit/2`, to anywhere.
@@ -68,14 +71,9 @@ impl Node {
     /// `PAYLOAD_EXIT` came from a peer.
     pub(crate) fn link_exit_from_peer(&self, peer: &Peer, from: &Pid, to: &Pid, why: ExitReason) {
         let Some(process) = self.table().find(to) else { return };
-        let id = peer.id();
-        peer.relation_ended();
-        self.link_broken(
-            &process,
-            from,
-            why,
-            |link| matches!(link, Link::Remote { connection, .. } if *connection == id),
-        );
+        if let Some(link) = self.link_broken(&process, from, why, |link| link.is_over(peer.id())) {
+            link.ended(peer);
+        }
     }
 
     /// Ends a process for good and tells all who are related to it.
@@ -109,16 +107,18 @@ impl Node {
                         self.link_broken(&linked, pid, reason.clone(), local);
                     }
                 }
-                Link::Remote { connection, unlink_id: None } => {
-                    if let Some(peer) = self.peer_of_connection(other.node(), connection) {
-                        peer.relation_ended();
+                Link::Remote { connection, .. } => {
+                    let Some(peer) = self.peer_of_connection(other.node(), connection) else {
+                        continue;
+                    };
+                    link.ended(&peer);
+                    if link.is_active() {
                         peer.signal(
                             Control::PayloadExit { from: pid.clone(), to: other, token: None },
                             Some(reason.to_term()),
                         );
                     }
                 }
-                Link::Remote { .. } => {}
             }
         }
         for (reference, watcher) in relations.monitored_by {
@@ -190,7 +190,7 @@ impl Node {
             let Some(relations) = state.relations_mut() else { return };
             relations.monitored_by.retain(|_, watcher| watcher.connection != Some(id));
             for (other, link) in &relations.links {
-                if matches!(link, Link::Remote { connection, .. } if *connection == id) {
+                if link.is_over(id) {
                     links.push(other.clone());
                 }
             }
@@ -206,12 +206,7 @@ impl Node {
             }
         }
         for other in links {
-            self.link_broken(
-                process,
-                &other,
-                ExitReason::Noconnection,
-                |link| matches!(link, Link::Remote { connection, .. } if *connection == id),
-            );
+            self.link_broken(process, &other, ExitReason::Noconnection, |link| link.is_over(id));
         }
         for reference in spawning {
             self.spawn_request_lost(process, &reference);

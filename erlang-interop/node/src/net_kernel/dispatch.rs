@@ -34,7 +34,7 @@ pub(super) fn dispatch(node: &Node, peer: &Arc<Peer>, control: Control, payload:
         Control::Link { from, to } => node.link_from_peer(peer, from, to),
         Control::Unlink { from, to } => node.old_unlink_from_peer(peer, &from, &to),
         Control::UnlinkId { id, from, to } => node.unlink_from_peer(peer, id, from, to),
-        Control::UnlinkIdAck { id, from, to } => node.unlink_ack_from_peer(id, &from, &to),
+        Control::UnlinkIdAck { id, from, to } => node.unlink_ack_from_peer(peer, id, &from, &to),
         Control::Exit { from, to, reason, .. } => {
             node.link_exit_from_peer(peer, &from, &to, reason.into());
         }

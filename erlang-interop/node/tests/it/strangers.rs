@@ -1,11 +1,13 @@
-//! What those who do not know the cookie can do to a node: nothing that others notice.
+//! What those who do not know the cookie can do to a node, or know it and cheat: nothing that others
+//! notice.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use erlang_dist::handshake::{HandshakeConfig, Initiator, InitiatorEvent};
-use erlang_dist::Creation;
+use erlang_dist::{Connection, ConnectionConfig, Control, Creation};
 use erlang_node::{Context, Cookie, Node, NodeFilter, NodeName};
-use erlang_term::Term;
+use erlang_term::{Pid, Term};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -20,17 +22,17 @@ fn named(node: &Node) -> NodeName {
 }
 
 /// A dialer that calls itself `name` and has a cookie of its own.
-struct Stranger {
+struct Dialer {
     stream: TcpStream,
     machine: Initiator,
 }
 
-impl Stranger {
+impl Dialer {
     async fn dial(to: &Node, name: NodeName, cookie: &str) -> Self {
         let stream = TcpStream::connect(address(to)).await.expect("connected");
         let config = HandshakeConfig::new(name, Creation(77));
         let cookie = Cookie::new(cookie).expect("a cookie");
-        let machine = Initiator::new(config, named(to), cookie, 5, std::time::Duration::ZERO);
+        let machine = Initiator::new(config, named(to), cookie, 5, Duration::ZERO);
         Self { stream, machine }
     }
 
@@ -50,14 +52,31 @@ impl Stranger {
         self.stream.write_all(&bytes).await.expect("written");
     }
 
+    /// Runs the handshake to a connection.
+    async fn connected(mut self) -> (TcpStream, Connection) {
+        loop {
+            let event =
+                self.machine.poll_event(Duration::ZERO).expect("the node plays by the rules");
+            self.write().await;
+            if let Some(InitiatorEvent::Done(outcome)) = event {
+                let config = ConnectionConfig::default();
+                return (self.stream, Connection::new(config, &outcome, Duration::ZERO));
+            }
+            let mut bytes = [0; 1024];
+            let length = self.stream.read(&mut bytes).await.expect("read");
+            assert_ne!(length, 0, "closed");
+            self.machine.handle_input(&bytes[..length]).expect("read");
+        }
+    }
+
     /// Runs the handshake until the node closes. Returns whether it was asked if it is alive.
     async fn to_the_end(mut self) -> bool {
         let mut asked = false;
         loop {
-            let event = self.machine.poll_event(std::time::Duration::ZERO);
+            let event = self.machine.poll_event(Duration::ZERO);
             if let Ok(Some(InitiatorEvent::Alive)) = &event {
                 asked = true;
-                self.machine.answer_alive(true, std::time::Duration::ZERO).expect("asked");
+                self.machine.answer_alive(true, Duration::ZERO).expect("asked");
             }
             self.write().await;
             match event.expect("the node plays by the rules") {
@@ -80,7 +99,7 @@ async fn a_stranger_cannot_replace_a_connection() {
     a.connect(b.name()).await.expect("connected");
     harness::until("both know", || b.node_info(a.name()).is_some()).await;
     let id = b.node_info(a.name()).expect("connected").connection_id;
-    let stranger = Stranger::dial(&b, named(&a), "a_wrong_cookie").await;
+    let stranger = Dialer::dial(&b, named(&a), "a_wrong_cookie").await;
     assert!(soon(stranger.to_the_end()).await, "there was nothing to replace");
     assert_eq!(b.node_info(a.name()).expect("still connected").connection_id, id);
     assert_eq!(a.nodes(NodeFilter::Connected), [b.name().clone()]);
@@ -94,7 +113,7 @@ async fn a_stranger_cannot_replace_a_connection() {
 #[tokio::test]
 async fn a_stranger_under_a_name_does_not_keep_its_owner_out() {
     let (a, b) = (node("oa").await, node("ob").await);
-    let mut early = Stranger::dial(&b, named(&a), "a_wrong_cookie").await;
+    let mut early = Dialer::dial(&b, named(&a), "a_wrong_cookie").await;
     soon(early.until_welcome()).await;
     a.connect(b.name()).await.expect("connected");
     assert!(!soon(early.to_the_end()).await);
@@ -105,26 +124,12 @@ async fn a_stranger_under_a_name_does_not_keep_its_owner_out() {
 async fn a_stranger_that_takes_a_name_over_does_not_keep_its_owner_out() {
     let b = node("tb").await;
     let owner = harness::config("ta").name;
-    let mut first = Stranger::dial(&b, owner.clone(), harness::COOKIE).await;
+    let mut first = Dialer::dial(&b, owner.clone(), harness::COOKIE).await;
     soon(first.until_welcome()).await;
-    let mut late = Stranger::dial(&b, owner.clone(), "a_wrong_cookie").await;
+    let mut late = Dialer::dial(&b, owner.clone(), "a_wrong_cookie").await;
     soon(late.until_welcome()).await;
     // The owner, who knows the cookie, goes on.
-    soon(async {
-        loop {
-            match first.machine.poll_event(std::time::Duration::ZERO) {
-                Ok(Some(InitiatorEvent::Done(_))) => break,
-                Ok(_) => {}
-                Err(error) => panic!("{error}"),
-            }
-            first.write().await;
-            let mut bytes = [0; 1024];
-            let length = first.stream.read(&mut bytes).await.expect("read");
-            assert_ne!(length, 0, "closed");
-            first.machine.handle_input(&bytes[..length]).expect("read");
-        }
-    })
-    .await;
+    let _connected = soon(first.connected()).await;
     let name = owner.as_atom();
     harness::until("it is let in", || b.node_info(&name).is_some()).await;
     assert!(!soon(late.to_the_end()).await);
@@ -136,7 +141,7 @@ async fn a_crowd_of_idle_dialers_locks_nobody_out() {
     let mut config = harness::config("cb");
     config.pending_handshakes_max = 8;
     // They would hold their places for ever.
-    config.net_setup_time = std::time::Duration::from_secs(3600);
+    config.net_setup_time = Duration::from_secs(3600);
     let b = Node::start(config).await.expect("started");
     let mut crowd = Vec::new();
     for _ in 0..20 {
@@ -150,4 +155,31 @@ async fn a_crowd_of_idle_dialers_locks_nobody_out() {
         soon(stream.read_to_end(&mut rest)).await.expect("closed");
         assert!(rest.is_empty());
     }
+}
+
+#[tokio::test]
+async fn exits_of_links_that_never_were_do_not_make_room_for_more_links() {
+    let mut config = harness::config("lb");
+    config.peer_relations_max = 10;
+    let b = Node::start(config).await.expect("started");
+    let target = harness::echo(&b, Default::default());
+    let name = harness::config("la").name;
+    let dialer = Dialer::dial(&b, name.clone(), harness::COOKIE).await;
+    let (mut stream, mut connection) = soon(dialer.connected()).await;
+    let pid = |number| Pid::new(name.as_atom(), number, 0, 77);
+    for number in 0..11 {
+        let link = Control::Link { from: pid(number), to: target.clone() };
+        connection.send(link, None).expect("queued");
+        let never = Control::PayloadExit { from: pid(1000), to: target.clone(), token: None };
+        connection.send(never, Some(Term::atom("reason"))).expect("queued");
+    }
+    let mut frames = Vec::new();
+    while connection.poll_output(&mut frames) > 0 {}
+    for frame in frames {
+        stream.write_all(&frame).await.expect("written");
+    }
+    // One link too many: the node closes.
+    let mut rest = Vec::new();
+    soon(stream.read_to_end(&mut rest)).await.ok();
+    harness::until("it is cut off", || b.nodes(NodeFilter::Connected).is_empty()).await;
 }
