@@ -173,6 +173,9 @@ impl Wanted {
     }
 }
 
+/// Arguments a function can have in Erlang.
+const ARITY_MAX: usize = u8::MAX as usize;
+
 /// An incoming request.
 pub(crate) struct SpawnOrder {
     pub(crate) reference: Reference,
@@ -204,11 +207,11 @@ impl Node {
             return refuse(atom!("system_limit"));
         };
         relate_to_peer(&process, wanted, peer, &order.from, &order.reference);
-        for _ in 0..usize::from(wanted.link) + usize::from(wanted.monitor) {
-            self.count_relation(peer);
-        }
         if self.enter(&process).is_err() {
             return refuse(atom!("system_limit"));
+        }
+        for _ in 0..usize::from(wanted.link) + usize::from(wanted.monitor) {
+            self.count_relation(peer);
         }
         let reply = Control::SpawnReply {
             reference: order.reference,
@@ -230,6 +233,11 @@ impl Node {
         options: SpawnRequestOptions,
     ) -> Reference {
         let request = self.references().of_process(process.pid());
+        if mfa.args.len() > ARITY_MAX {
+            let pending = PendingSpawn::new(0, &options);
+            answer_failed(process, &request, pending, atom!("badarg"));
+            return request;
+        }
         if self.is_own_name(node) {
             self.spawn_request_here(process, &request, mfa, &options);
             return request;
@@ -240,7 +248,7 @@ impl Node {
         };
         if !asked {
             let pending = PendingSpawn::new(0, &options);
-            answer_failed(process, &request, pending);
+            answer_failed(process, &request, pending, atom!("noconnection"));
         }
         request
     }
@@ -340,13 +348,13 @@ impl Node {
             state.relations_mut().and_then(|relations| relations.spawning.remove(request));
         drop(state);
         if let Some(pending) = pending.filter(|pending| !pending.abandoned) {
-            answer_failed(process, request, pending);
+            answer_failed(process, request, pending, atom!("noconnection"));
         }
     }
 }
 
-fn answer_failed(process: &Process, request: &Reference, pending: PendingSpawn) {
-    if let Some(message) = pending.message(request, Err(atom!("noconnection"))) {
+fn answer_failed(process: &Process, request: &Reference, pending: PendingSpawn, why: Atom) {
+    if let Some(message) = pending.message(request, Err(why)) {
         process.deliver(message);
     }
 }
@@ -389,7 +397,7 @@ fn relate_to_peer(process: &Process, wanted: Wanted, peer: &Peer, from: &Pid, re
     let mut state = process.lock();
     let relations = state.relate();
     if wanted.link {
-        let link = Link::Remote { connection: peer.id(), unlink_id: None };
+        let link = Link::Remote { connection: peer.id(), unlink_id: None, counted: true };
         relations.links.insert(from.clone(), link);
     }
     if wanted.monitor {
@@ -406,7 +414,8 @@ fn relate_to_spawned(
     pid: &Pid,
 ) {
     if flags.is_linked() {
-        relations.links.insert(pid.clone(), Link::Remote { connection, unlink_id: None });
+        let link = Link::Remote { connection, unlink_id: None, counted: false };
+        relations.links.insert(pid.clone(), link);
     }
     if flags.is_monitored() {
         let target = MonitorTarget::Pid(pid.clone());

@@ -102,3 +102,19 @@ async fn an_abandoned_request_leaves_no_process_behind() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn more_arguments_than_a_function_can_have_are_a_bad_argument() {
+    let (a, b) = (node("ara").await, node("arb").await);
+    within(&a, move |mut context: Context| async move {
+        for to in [b.name().clone(), context.node().name().clone()] {
+            let mfa = test("wait", vec![Term::Nil; 256]);
+            let request = context.spawn_request(&to, mfa, SpawnRequestOptions::new()).await;
+            let answer = soon(context.receive()).await.into_term();
+            let parts = answer.as_tuple().expect("a tuple");
+            assert_eq!(parts[1], Term::Reference(request));
+            assert!(parts[2].is_atom("error") && parts[3].is_atom("badarg"), "{answer}");
+        }
+    })
+    .await;
+}
