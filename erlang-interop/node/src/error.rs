@@ -238,6 +238,9 @@ pub enum DownReason {
     /// The peer broke the protocol or a limit.
     #[error("{0}")]
     Protocol(ConnectionError),
+    /// Serving it failed by a fault of this node, which the log tells.
+    #[error("a fault of this node")]
+    Crashed,
     /// The peer reads so slowly that too much was queued for it.
     #[error("{queued} bytes queued for a peer that does not read")]
     SlowPeer {
@@ -254,7 +257,7 @@ impl DownReason {
             Self::Disconnected | Self::SlowPeer { .. } => "disconnect",
             Self::NetTickTimeout => "net_tick_timeout",
             Self::Stopped => "net_kernel_terminated",
-            Self::Protocol(_) => "connection_closed",
+            Self::Protocol(_) | Self::Crashed => "connection_closed",
         }
     }
 }

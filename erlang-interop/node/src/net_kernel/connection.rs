@@ -5,8 +5,11 @@
 //! each other. What is queued is encoded in batches and leaves in one vectored write a wake-up.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -131,17 +134,18 @@ impl Driver {
             loop {
                 self.encode(&mut taken, &mut output);
                 if output.is_empty() {
-                    return;
+                    break;
                 }
                 match output.write(&mut self.writer).await {
                     Ok(bytes) => output.advance(bytes),
-                    Err(_) => return,
+                    Err(_) => break,
                 }
             }
+            // Over TLS it writes, so it may wait for the peer as well.
+            let _ = self.writer.shutdown().await;
         };
         // Whether it got through changes nothing: the connection ends here.
         let _ = tokio::time::timeout(CLOSE_FLUSH, flush).await;
-        let _ = self.writer.shutdown().await;
     }
 }
 
@@ -193,6 +197,19 @@ impl Output {
     }
 }
 
+/// Serves a connection until its end, which a panic is too: else its slot would be taken for ever.
+pub(super) async fn to_the_end(run: impl Future<Output = DownReason>) -> DownReason {
+    let mut run = Box::pin(run);
+    poll_fn(move |task| {
+        match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(task))) {
+            Ok(polled) => polled,
+            // What it was about to say has been said by the panic hook. It is not polled again.
+            Err(_) => Poll::Ready(DownReason::Crashed),
+        }
+    })
+    .await
+}
+
 fn down_reason(error: ConnectionError) -> DownReason {
     match error {
         ConnectionError::TickTimeout { .. } => DownReason::NetTickTimeout,
@@ -207,5 +224,21 @@ fn io_reason(error: io::Error) -> DownReason {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::UnexpectedEof => DownReason::ConnectionClosed,
         _ => DownReason::Io(Arc::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_the_task_is_an_end_like_others() {
+        let crash = async {
+            tokio::task::yield_now().await;
+            panic!("a fault of ours");
+        };
+        assert!(matches!(to_the_end(crash).await, DownReason::Crashed));
+        let end = to_the_end(async { DownReason::Disconnected }).await;
+        assert!(matches!(end, DownReason::Disconnected));
     }
 }

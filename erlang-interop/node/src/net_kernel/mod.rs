@@ -26,7 +26,7 @@ use crate::error::{ConnectError, DownReason};
 use crate::event::{NodeChange, NodeEvent};
 use crate::node::Node;
 use crate::stats::ConnectionStats;
-use connection::Driver;
+use connection::{Driver, to_the_end};
 use handshake::Halves;
 pub(crate) use peer::Peer;
 use pending::Pending;
@@ -241,7 +241,7 @@ impl Node {
             Driver { node: self.clone(), peer: Arc::clone(&peer), machine, reader, writer };
         let node = self.clone();
         self.runtime().spawn(async move {
-            let reason = driver.run().await;
+            let reason = to_the_end(driver.run()).await;
             node.take_down(&peer, reason);
         });
     }

@@ -68,8 +68,7 @@ impl List {
             *by_source.entry(&entry.source).or_default() += 1;
         }
         let most = by_source.values().copied().max().unwrap_or_default();
-        let victim =
-            self.entries.iter().position(|entry| by_source[entry.source.as_str()] == most);
+        let victim = self.entries.iter().position(|entry| by_source[entry.source.as_str()] == most);
         if let Some(at) = victim {
             self.entries.remove(at);
         }
