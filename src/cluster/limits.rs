@@ -14,11 +14,21 @@ pub(crate) const HEARTBEAT_DEPTH_MAX: usize = 8;
 pub(crate) const PEERS_MAX: usize = 1024;
 /// Dials of one topology at the same time: names that do not answer hold one up for seconds.
 pub(crate) const DIALS_MAX: usize = 16;
+/// Dials of one topology at once before they are spread: a mesh of a hundred forms at once.
+pub(crate) const DIALS_BURST_MAX: u32 = 128;
+/// Pause between dials after that: whoever makes names up must not make us knock everywhere.
+pub(crate) const DIAL_PAUSE: Duration = Duration::from_millis(50);
+/// Names of a topology that the log tells as lost in one [`TELLING_TIME`]: made-up names must not
+/// fill the disk.
+pub(crate) const LOSSES_TOLD_MAX: u32 = 64;
+/// See [`LOSSES_TOLD_MAX`].
+pub(crate) const TELLING_TIME: Duration = Duration::from_secs(60);
 /// Longest time for finding out which nodes there are; then the last answer stands.
 pub(crate) const LIST_TIME_MAX: Duration = Duration::from_secs(15);
 /// Longest file of host names that is read: some thousands of hosts.
 pub(crate) const HOSTS_FILE_BYTES_MAX: u64 = 256 * 1024;
 
 const _: () = assert!(DIALS_MAX < PEERS_MAX);
+const _: () = assert!(DIALS_MAX <= DIALS_BURST_MAX as usize);
 const _: () = assert!(HEARTBEAT_DEPTH_MAX < HEARTBEAT_TERMS_MAX);
 const _: () = assert!(HEARTBEAT_TERMS_MAX < DATAGRAM_BYTES_MAX);

@@ -8,7 +8,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{NameDomain, node_name};
 
@@ -164,8 +165,7 @@ fn poll_ms() -> u64 {
 }
 
 /// A text that is shown nowhere.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
@@ -179,6 +179,16 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("********")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    /// By hand, since an error of the derived one would show a secret that is a number.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_yaml::Value::deserialize(deserializer)? {
+            serde_yaml::Value::String(text) => Ok(Self(text)),
+            _ => Err(D::Error::custom("a secret is text; put it in quotes")),
+        }
     }
 }
 
@@ -358,6 +368,7 @@ mod tests {
             ("strategy: gossip, config: {port: 0}", "45892"),
             ("strategy: gossip, config: {multicast_addr: 10.0.0.1}", "broadcast_only"),
             ("strategy: gossip, config: {secret: a, secret_file: b}", "not both"),
+            ("strategy: gossip, config: {secret: 123456}", "put it in quotes"),
             ("strategy: gossips", "gossips"),
             ("strategy: epmd, config: {hosts: [nohost]}", "nohost"),
             ("strategy: epmd, config: {hosts: [], timeout: 1}", "timeout"),
@@ -366,6 +377,7 @@ mod tests {
         ] {
             let reason = refused(&format!("{{a: {{{config}}}}}"));
             assert!(reason.contains(named), "{config}: {reason}");
+            assert!(!reason.contains("123456"), "{reason}");
         }
     }
 

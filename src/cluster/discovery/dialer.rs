@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use erlang_interop::node::{ConnectError, Node, NodeFilter};
 use erlang_interop::term::{Atom, Term};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep;
 
 use super::Running;
 use super::membership::Change;
@@ -63,8 +64,12 @@ impl Dialer {
         self.found(nodes);
     }
 
+    fn next(&self) -> Option<Atom> {
+        self.running.membership().next(self.now())
+    }
+
     fn dial(&mut self) {
-        while let Some(peer) = { self.running.membership().next() } {
+        while let Some(peer) = self.next() {
             let node = self.node.clone();
             self.dials.spawn(async move {
                 let outcome = node.connect(&peer).await;
@@ -73,11 +78,20 @@ impl Dialer {
         }
     }
 
-    /// Waits for the end of a dial and deals with it; for ever when there is none.
+    /// Waits for the end of a dial and deals with it, or for the time of the next one; for ever
+    /// when there is neither.
     pub(super) async fn progress(&mut self) {
-        let Some(dialled) = self.dials.join_next().await else {
-            return std::future::pending().await;
-        };
+        let next_at = { self.running.membership().next_at() };
+        let pause = next_at.map(|at| at.saturating_sub(self.now()));
+        tokio::select! {
+            Some(dialled) = self.dials.join_next() => self.finished(dialled).await,
+            () = sleep(pause.unwrap_or_default()), if pause.is_some() => {}
+            else => std::future::pending().await,
+        }
+        self.dial();
+    }
+
+    async fn finished(&mut self, dialled: Result<Dialled, JoinError>) {
         // A dial has no way to panic, and nobody else holds its handle.
         let Ok((peer, outcome)) = dialled else { return };
         let fault = outcome.err().map(|error| error.to_string());
@@ -89,13 +103,16 @@ impl Dialer {
             Change::Lost => {
                 tracing::warn!(topology, reason, "unable to connect to {}", shown(&peer))
             }
+            Change::LostMany => {
+                tracing::warn!(topology, reason, "unable to connect to {}", shown(&peer));
+                tracing::warn!(topology, "unable to connect to many nodes: not telling each");
+            }
             Change::StillLost => {
                 tracing::debug!(topology, reason, "still unable to connect to {}", shown(&peer));
             }
             Change::Left(true) => self.disconnect(&peer).await,
             Change::Left(false) => {}
         }
-        self.dial();
     }
 
     async fn disconnect(&self, peer: &Atom) {

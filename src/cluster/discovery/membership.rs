@@ -7,7 +7,9 @@ use std::time::Duration;
 use erlang_interop::term::Atom;
 
 use crate::cluster::back_off::BackOff;
-use crate::cluster::limits::{DIALS_MAX, PEERS_MAX};
+use crate::cluster::limits::{
+    DIAL_PAUSE, DIALS_BURST_MAX, DIALS_MAX, LOSSES_TOLD_MAX, PEERS_MAX, TELLING_TIME,
+};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -15,6 +17,10 @@ pub(super) struct Membership {
     peers: HashMap<Atom, Peer>,
     waiting: VecDeque<Atom>,
     dialling: usize,
+    /// When the burst would be whole again: the spread of dials, as one number.
+    rested_at: Duration,
+    telling_since: Duration,
+    losses_told: u32,
 }
 
 #[derive(Debug)]
@@ -40,7 +46,9 @@ pub(super) enum Change {
     Connected,
     /// It cannot be reached, and that is news.
     Lost,
-    /// It still cannot be reached.
+    /// Neither can it, nor can many others; the log need not name each.
+    LostMany,
+    /// It still cannot be reached, or is one of those many.
     StillLost,
     /// It left the topology while it was dialled; whether the dial worked.
     Left(bool),
@@ -107,14 +115,21 @@ impl Membership {
         worst.is_some_and(|node| self.peers.remove(&node).is_some())
     }
 
-    /// The next node to dial now, until the bound of dials is reached.
-    pub(super) fn next(&mut self) -> Option<Atom> {
-        while self.dialling < DIALS_MAX {
+    /// When the next node may be dialled, if one waits for that alone.
+    pub(super) fn next_at(&self) -> Option<Duration> {
+        let waits = self.dialling < DIALS_MAX && !self.waiting.is_empty();
+        waits.then(|| self.rested_at.saturating_sub(DIAL_PAUSE * (DIALS_BURST_MAX - 1)))
+    }
+
+    /// The next node to dial now, as far as the bounds of dials allow.
+    pub(super) fn next(&mut self, now: Duration) -> Option<Atom> {
+        while self.next_at().is_some_and(|at| at <= now) {
             let node = self.waiting.pop_front()?;
             match self.peers.get_mut(&node) {
                 Some(peer) if peer.phase == Phase::Waiting => {
                     peer.phase = Phase::Dialling;
                     self.dialling += 1;
+                    self.rested_at = self.rested_at.max(now) + DIAL_PAUSE;
                     return Some(node);
                 }
                 // It has left meanwhile.
@@ -142,7 +157,20 @@ impl Membership {
         peer.not_before = now + peer.back_off.wait(random);
         peer.failures = peer.failures.saturating_add(1);
         peer.fault = fault;
-        if peer.failures == 1 { Change::Lost } else { Change::StillLost }
+        if peer.failures == 1 { self.loss(now) } else { Change::StillLost }
+    }
+
+    fn loss(&mut self, now: Duration) -> Change {
+        if now >= self.telling_since + TELLING_TIME {
+            self.telling_since = now;
+            self.losses_told = 0;
+        }
+        self.losses_told = self.losses_told.saturating_add(1);
+        match self.losses_told {
+            ..=LOSSES_TOLD_MAX => Change::Lost,
+            count if count == LOSSES_TOLD_MAX + 1 => Change::LostMany,
+            _ => Change::StillLost,
+        }
     }
 
     /// The topology consists of `listed` now: forgets and gives those that have left it.
@@ -183,6 +211,7 @@ mod tests {
     use super::*;
 
     const START: Duration = Duration::from_secs(100);
+    const END: Duration = Duration::from_secs(1000);
 
     fn node(name: &str) -> Atom {
         Atom::new(name).expect("short")
@@ -197,13 +226,13 @@ mod tests {
         let (mut membership, a) = (Membership::default(), node("a@h"));
         membership.want(&a, START);
         membership.want(&a, START);
-        assert_eq!(membership.next(), Some(a.clone()));
+        assert_eq!(membership.next(START), Some(a.clone()));
         membership.want(&a, START);
-        assert_eq!(membership.next(), None);
+        assert_eq!(membership.next(START), None);
         assert_eq!(membership.dialled(&a, None, START, 0), Change::Connected);
         // It went away and is heard again.
         membership.want(&a, START);
-        assert_eq!(membership.next(), Some(a));
+        assert_eq!(membership.next(START), Some(a));
     }
 
     #[test]
@@ -214,7 +243,7 @@ mod tests {
         for beat in 0..240 {
             let now = START + Duration::from_millis(beat * 250);
             membership.want(&a, now);
-            if let Some(node) = membership.next() {
+            if let Some(node) = membership.next(now) {
                 dials.push(beat);
                 changes.push(membership.dialled(&node, refused(), now, u32::MAX));
             }
@@ -227,9 +256,9 @@ mod tests {
         // Connected by itself: the next loss is news again.
         membership.connected(&a);
         assert_eq!(membership.report()[0].failures, 0);
-        membership.want(&a, START);
-        assert_eq!(membership.next(), Some(a.clone()));
-        assert_eq!(membership.dialled(&a, refused(), START, 0), Change::Lost);
+        membership.want(&a, END);
+        assert_eq!(membership.next(END), Some(a.clone()));
+        assert_eq!(membership.dialled(&a, refused(), END, 0), Change::Lost);
     }
 
     #[test]
@@ -239,7 +268,7 @@ mod tests {
             membership.want(&node(&format!("x{n}@h")), START);
         }
         assert_eq!(membership.report().len(), PEERS_MAX);
-        let dialled: Vec<Atom> = std::iter::from_fn(|| membership.next()).collect();
+        let dialled: Vec<Atom> = std::iter::from_fn(|| membership.next(START)).collect();
         assert_eq!(dialled.len(), DIALS_MAX);
         for name in &dialled {
             membership.dialled(name, refused(), START, u32::MAX);
@@ -251,6 +280,31 @@ mod tests {
     }
 
     #[test]
+    fn dials_are_spread_after_a_burst_and_losses_told_in_moderation() {
+        let mut membership = Membership::default();
+        let (mut dials, mut changes) = (Vec::new(), Vec::new());
+        for n in 0..PEERS_MAX {
+            membership.want(&node(&format!("x{n}@h")), START);
+            while let Some(name) = membership.next(START) {
+                dials.push(name.clone());
+                changes.push(membership.dialled(&name, refused(), START, u32::MAX));
+            }
+        }
+        assert_eq!(u32::try_from(dials.len()), Ok(DIALS_BURST_MAX));
+        let told = changes.iter().filter(|change| **change == Change::Lost).count();
+        assert_eq!(u32::try_from(told), Ok(LOSSES_TOLD_MAX));
+        assert_eq!(changes.iter().filter(|change| **change == Change::LostMany).count(), 1);
+        // Later one at a time, and a loss is news again.
+        assert_eq!(membership.next_at(), Some(START + DIAL_PAUSE));
+        let later = START + DIAL_PAUSE;
+        assert!(membership.next(later).is_some());
+        assert_eq!(membership.next(later), None);
+        let much_later = START + TELLING_TIME;
+        let name = membership.next(much_later).expect("rested");
+        assert_eq!(membership.dialled(&name, refused(), much_later, 0), Change::Lost);
+    }
+
+    #[test]
     fn a_flood_does_not_push_out_who_is_connected() {
         let mut membership = Membership::default();
         let good = node("good@h");
@@ -258,7 +312,7 @@ mod tests {
         for n in 0..PEERS_MAX * 2 {
             let name = node(&format!("x{n}@h"));
             membership.want(&name, START);
-            while let Some(name) = membership.next() {
+            while let Some(name) = membership.next(START) {
                 membership.dialled(&name, refused(), START, u32::MAX);
             }
         }
@@ -273,11 +327,11 @@ mod tests {
         for name in [&a, &b, &c] {
             membership.want(name, START);
         }
-        assert_eq!(membership.next(), Some(a.clone()));
+        assert_eq!(membership.next(START), Some(a.clone()));
         assert_eq!(membership.left(std::slice::from_ref(&c)).len(), 2);
         // b was waiting: it is not dialled any more. a was being dialled.
-        assert_eq!(membership.next(), Some(c.clone()));
-        assert_eq!(membership.next(), None);
+        assert_eq!(membership.next(START), Some(c.clone()));
+        assert_eq!(membership.next(START), None);
         assert_eq!(membership.dialled(&a, None, START, 0), Change::Left(true));
         assert_eq!(membership.left(&[c]), Vec::<Atom>::new());
     }
