@@ -25,5 +25,6 @@ pub use schema::keys;
 pub use settings::{Flags, Origin, Setting, Settings};
 pub use sources::NodeList;
 pub use topologies::{
-    DnsPoll, ErlangHosts, Gossip, Hosts, KubernetesDns, LocalEpmd, Secret, Topologies, Topology,
+    DnsPoll, DnsSrv, ErlangHosts, Gossip, Hosts, KubernetesDns, KubernetesDnsSrv, LocalEpmd,
+    Secret, Topologies, Topology,
 };

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -52,6 +52,14 @@ pub enum Topology {
         alias = "Elixir.Cluster.Strategy.Kubernetes.DNS"
     )]
     KubernetesDns(KubernetesDns),
+    /// One node at each host of a name's SRV records.
+    DnsSrv(DnsSrv),
+    /// The same for a headless service of Kubernetes, whose pods have names of their own.
+    #[serde(
+        alias = "Cluster.Strategy.Kubernetes.DNSSRV",
+        alias = "Elixir.Cluster.Strategy.Kubernetes.DNSSRV"
+    )]
+    KubernetesDnsSrv(KubernetesDnsSrv),
 }
 
 /// `config` of [`Topology::Gossip`].
@@ -159,6 +167,38 @@ pub struct KubernetesDns {
     pub polling_interval: u64,
 }
 
+/// `config` of [`Topology::DnsSrv`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsSrv {
+    /// The name of the records.
+    pub query: String,
+    /// The part of the nodes' names before the @.
+    pub node_basename: String,
+    /// Address and port of the name server to ask; those of the system when left out.
+    pub name_server: Option<SocketAddr>,
+    /// Milliseconds between two questions.
+    #[serde(default = "poll_ms")]
+    pub polling_interval: u64,
+}
+
+/// `config` of [`Topology::KubernetesDnsSrv`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubernetesDnsSrv {
+    /// The headless service.
+    pub service: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The part of the nodes' names before the @.
+    pub application_name: String,
+    /// Address and port of the name server to ask; those of the system when left out.
+    pub name_server: Option<SocketAddr>,
+    /// Milliseconds between two questions.
+    #[serde(default = "poll_ms")]
+    pub polling_interval: u64,
+}
+
 /// As libcluster's polling strategies.
 fn poll_ms() -> u64 {
     5000
@@ -225,6 +265,8 @@ impl Topology {
             Self::ErlangHosts(_) => "erlang_hosts",
             Self::DnsPoll(_) => "dns_poll",
             Self::KubernetesDns(_) => "kubernetes_dns",
+            Self::DnsSrv(_) => "dns_srv",
+            Self::KubernetesDnsSrv(_) => "kubernetes_dns_srv",
         }
     }
 
@@ -249,6 +291,16 @@ impl Topology {
             Self::KubernetesDns(KubernetesDns { service, application_name, polling_interval }) => {
                 check_names("service", service, "application_name", application_name, domain)?;
                 check_interval("polling_interval", *polling_interval)
+            }
+            Self::DnsSrv(srv) => {
+                check_names("query", &srv.query, "node_basename", &srv.node_basename, domain)?;
+                check_interval("polling_interval", srv.polling_interval)
+            }
+            Self::KubernetesDnsSrv(srv) => {
+                let base = &srv.application_name;
+                check_names("service", &srv.service, "application_name", base, domain)?;
+                check_names("namespace", &srv.namespace, "application_name", base, domain)?;
+                check_interval("polling_interval", srv.polling_interval)
             }
         }
     }
@@ -354,6 +406,9 @@ mod tests {
         let topologies = read(
             "{a: {strategy: gossip}, b: {strategy: local_epmd}, c: {strategy: erlang_hosts},
               d: {strategy: gossip, config: }, e: {strategy: epmd, config: {hosts: [a@b.c]}},
+              g: {strategy: dns_srv, config: {query: _har._tcp.x, node_basename: har}},
+              h: {strategy: Cluster.Strategy.Kubernetes.DNSSRV,
+                  config: {service: har, namespace: prod, application_name: har}},
               f: {strategy: dns_poll, config: {query: har.local, node_basename: har}}}",
         );
         assert_eq!(topologies.check(NameDomain::Long), Ok(()));

@@ -166,6 +166,7 @@ fn hostile_datagrams_and_dead_names_do_no_harm() {
          multicast_addr: 127.255.255.255}}}}"
     );
     let a = mesh.node("a", &broadcast);
+    a.stderr.wait_for("gossip by broadcast");
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let send = |datagram: &[u8]| socket.send_to(datagram, ("127.0.0.1", port)).expect("sent");
     let heartbeat = |name: &str| {

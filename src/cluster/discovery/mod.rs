@@ -10,6 +10,7 @@ mod hosts_file;
 mod membership;
 mod poll;
 mod source;
+mod srv;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Topologies, Topology};
 use membership::Membership;
 use source::Source;
+use srv::SrvResolver;
 
 pub use membership::Found;
 
@@ -109,6 +111,29 @@ fn start_one(running: Arc<Running>, node: Node, epmd_port: u16) -> JoinHandle<()
             Source::Dns { query: config.service, base: config.application_name },
             config.polling_interval,
         ),
+        Topology::DnsSrv(config) => (
+            Source::Srv {
+                query: config.query,
+                base: config.node_basename,
+                resolver: SrvResolver::new(config.name_server),
+            },
+            config.polling_interval,
+        ),
+        Topology::KubernetesDnsSrv(config) => (
+            Source::Srv {
+                query: service_name(&config.service, &config.namespace),
+                base: config.application_name,
+                resolver: SrvResolver::new(config.name_server),
+            },
+            config.polling_interval,
+        ),
     };
     tokio::spawn(poll::run(running, node, source, Duration::from_millis(interval)))
+}
+
+/// The name of a headless service within its cluster.
+fn service_name(service: &str, namespace: &str) -> String {
+    let domain = std::env::var("CLUSTER_DOMAIN").ok().filter(|domain| !domain.is_empty());
+    let domain = domain.as_deref().unwrap_or("cluster.local");
+    format!("{service}.{namespace}.svc.{}.", domain.trim_end_matches('.'))
 }

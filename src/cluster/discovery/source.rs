@@ -11,6 +11,7 @@ use erlang_interop::term::Atom;
 use tokio::net::lookup_host;
 
 use super::hosts_file;
+use super::srv::SrvResolver;
 use crate::cluster::limits::PEERS_MAX;
 
 /// An EPMD answers within this or counts as absent; several hosts are asked one after the other.
@@ -43,13 +44,22 @@ pub(super) enum Source {
         /// The part of the nodes' names before the @.
         base: String,
     },
+    /// The hosts of a service.
+    Srv {
+        /// The name of its SRV records.
+        query: String,
+        /// The part of the nodes' names before the @.
+        base: String,
+        /// Who is asked.
+        resolver: SrvResolver,
+    },
 }
 
 impl Source {
     /// Whether a node that is no longer listed has left. The others are never sure: a node keeps
     /// its connection until one of the two ends it.
     pub(super) fn tells_who_left(&self) -> bool {
-        matches!(self, Self::Dns { .. })
+        matches!(self, Self::Dns { .. } | Self::Srv { .. })
     }
 
     /// The nodes there are, without `own`.
@@ -65,6 +75,10 @@ impl Source {
                 names
             }
             Self::Dns { query, base } => by_address(query, base).await?,
+            Self::Srv { query, base, resolver } => {
+                let hosts = resolver.targets(query).await?;
+                hosts.iter().map(|host| format!("{base}@{host}")).collect()
+            }
         };
         names.remove(own.as_str());
         // What is too long for an atom is no name of a node.
@@ -79,7 +93,7 @@ impl fmt::Display for Source {
             Self::LocalEpmd { port } => write!(f, "the EPMD of this host (port {port})"),
             Self::Hosts { file: Some(path), .. } => write!(f, "{}", path.display()),
             Self::Hosts { file: None, .. } => f.write_str(hosts_file::NAME),
-            Self::Dns { query, .. } => write!(f, "DNS for '{query}'"),
+            Self::Dns { query, .. } | Self::Srv { query, .. } => write!(f, "DNS for '{query}'"),
         }
     }
 }

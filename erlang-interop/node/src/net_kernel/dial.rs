@@ -150,7 +150,8 @@ async fn dial(node: Node, name: NodeName, claim: Claim) {
             return;
         }
     }
-    tracing::info!(peer = %name, direction = "out", reason = %error, "connection failed");
+    // Whoever asked for the connection gets the error and knows whether it is news.
+    tracing::debug!(peer = %name, direction = "out", reason = %error, "connection failed");
     node.kernel().slots.fail(&name.as_atom(), id, error);
 }
 
