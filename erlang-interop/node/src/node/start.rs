@@ -175,6 +175,35 @@ async fn keep_fresh(node: Node, tls: Tls) {
     }
 }
 
+/// What was said about a registration that fails again and again: each kind of fault once.
+#[derive(Default)]
+struct Told {
+    taken: bool,
+    other: bool,
+}
+
+impl Told {
+    fn tell(&mut self, error: &StartError) {
+        match error {
+            StartError::NameTaken { name } if !std::mem::replace(&mut self.taken, true) => {
+                tracing::warn!(
+                    %name,
+                    "another node took our name while EPMD was away, and peers that look for us find \
+                     it: stop that one, or start this one under another name"
+                );
+            }
+            StartError::NameTaken { .. } => tracing::debug!(reason = %error, "name still taken"),
+            _ if !std::mem::replace(&mut self.other, true) => {
+                tracing::warn!(
+                    reason = %error,
+                    "not registered, so new peers do not find this node: start EPMD (epmd -daemon)"
+                );
+            }
+            _ => tracing::debug!(reason = %error, "not registered yet"),
+        }
+    }
+}
+
 /// Stays registered: when the daemon goes away, registers at the one that comes in its place.
 async fn keep_registered(
     node: Node,
@@ -188,14 +217,15 @@ async fn keep_registered(
             () = registered.lost() => {}
         }
         tracing::warn!(address = %client.address(), "EPMD went away");
+        let mut told = Told::default();
         registered = loop {
+            match register(&client, &wanted).await {
+                Ok(registered) => break registered,
+                Err(error) => told.tell(&error),
+            }
             tokio::select! {
                 () = node.stopping() => return,
                 () = tokio::time::sleep(EPMD_RETRY) => {}
-            }
-            match register(&client, &wanted).await {
-                Ok(registered) => break registered,
-                Err(error) => tracing::debug!(reason = %error, "not registered yet"),
             }
         };
         tracing::info!(address = %client.address(), "registered at EPMD again");
