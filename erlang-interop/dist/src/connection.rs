@@ -1,7 +1,7 @@
 //! One established connection: joins the receiving half, the sending half and the ticks.
 
 use bytes::{Bytes, BytesMut};
-use erlang_term::{DecodeLimits, Pid, Term};
+use erlang_term::{DecodeError, DecodeLimits, Pid, Term};
 
 use crate::Now;
 use crate::control::Control;
@@ -62,6 +62,14 @@ pub enum Event {
         control: Control,
         /// The payload, if the operation has one.
         payload: Option<Term>,
+    },
+    /// The peer sent a message with a payload over the limits of a term, such as one nested too
+    /// deep. The payload is lost; the connection goes on.
+    Oversized {
+        /// What it asks.
+        control: Control,
+        /// Which limit.
+        error: DecodeError,
     },
 }
 
@@ -134,9 +142,7 @@ impl Connection {
             return Err(error.clone());
         }
         match self.inbox.next() {
-            Ok(message) => {
-                Ok(message.map(|(control, payload)| Event::Message { control, payload }))
-            }
+            Ok(event) => Ok(event),
             Err(error) => {
                 self.failed = Some(error.clone());
                 Err(error)

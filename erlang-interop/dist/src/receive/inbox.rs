@@ -1,9 +1,9 @@
 //! Frames to messages.
 
 use bytes::{Bytes, BytesMut};
-use erlang_term::{Atom, DecodeOptions, Term};
+use erlang_term::{Atom, DecodeErrorKind, DecodeOptions};
 
-use crate::connection::ConnectionLimits;
+use crate::connection::{ConnectionLimits, Event};
 use crate::control::Control;
 use crate::error::ConnectionError;
 use crate::flags::DistributionFlags;
@@ -19,9 +19,6 @@ const DIST_HEADER: u8 = 68;
 const FRAGMENT_FIRST: u8 = 69;
 const FRAGMENT_NEXT: u8 = 70;
 const IDS_END: usize = 18;
-
-/// A control message and its payload.
-pub(crate) type Message = (Control, Option<Term>);
 
 /// The receiving half of a connection.
 pub(crate) struct Inbox {
@@ -67,7 +64,7 @@ impl Inbox {
     }
 
     /// The next whole message in what has come. The work is bounded by what was pushed.
-    pub(crate) fn next(&mut self) -> Result<Option<Message>, ConnectionError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Event>, ConnectionError> {
         while let Some(frame) = self.buffer.next()? {
             if let Some(message) = self.frame(&frame)? {
                 return Ok(Some(message));
@@ -76,7 +73,7 @@ impl Inbox {
         Ok(None)
     }
 
-    fn frame(&mut self, frame: &Bytes) -> Result<Option<Message>, ConnectionError> {
+    fn frame(&mut self, frame: &Bytes) -> Result<Option<Event>, ConnectionError> {
         match frame[..] {
             // A tick says only that the peer lives, which the arrival of its bytes has said.
             [] => Ok(None),
@@ -92,7 +89,7 @@ impl Inbox {
     }
 
     // spec: erl_dist_protocol, "Protocol between Connected Nodes", pass through
-    fn pass_through(&mut self, frame: &Bytes) -> Result<Message, ConnectionError> {
+    fn pass_through(&mut self, frame: &Bytes) -> Result<Event, ConnectionError> {
         let header = DistributionFlags::DIST_HDR_ATOM_CACHE | DistributionFlags::FRAGMENTS;
         if self.flags.intersects(header) {
             return Err(ConnectionError::Misbehaved {
@@ -104,18 +101,13 @@ impl Inbox {
         let mut reader = reader(frame, 1, &[], &self.limits);
         reader.version()?;
         let control = Control::read(&mut reader, self.flags)?;
-        let payload = if control.operation().has_payload() {
+        if control.operation().has_payload() {
             reader.version()?;
-            reader.enter("payload");
-            Some(reader.term()?)
-        } else {
-            None
-        };
-        reader.end()?;
-        Ok((control, payload))
+        }
+        message(control, &mut reader)
     }
 
-    fn dist_header(&mut self, frame: &Bytes) -> Result<Message, ConnectionError> {
+    fn dist_header(&mut self, frame: &Bytes) -> Result<Event, ConnectionError> {
         self.negotiated(
             "a distribution header",
             DistributionFlags::DIST_HDR_ATOM_CACHE | DistributionFlags::FRAGMENTS,
@@ -123,8 +115,7 @@ impl Inbox {
         let at = self.atoms.read(frame, 2)?;
         let mut reader = reader(frame, at, self.atoms.references(), &self.limits);
         let control = Control::read(&mut reader, self.flags)?;
-        let payload = payload(&control, &mut reader)?;
-        Ok((control, payload))
+        message(control, &mut reader)
     }
 
     fn negotiated(
@@ -138,7 +129,7 @@ impl Inbox {
         Err(ConnectionError::NotNegotiated { what, flag })
     }
 
-    fn first_fragment(&mut self, frame: &Bytes) -> Result<Option<Message>, ConnectionError> {
+    fn first_fragment(&mut self, frame: &Bytes) -> Result<Option<Event>, ConnectionError> {
         self.negotiated("a fragment", DistributionFlags::FRAGMENTS)?;
         let (sequence, id) = ids(frame)?;
         self.fragments.check_first(sequence, id)?;
@@ -146,8 +137,7 @@ impl Inbox {
         let mut reader = reader(frame, at, self.atoms.references(), &self.limits);
         let control = Control::read(&mut reader, self.flags)?;
         if id == 1 {
-            let payload = payload(&control, &mut reader)?;
-            return Ok(Some((control, payload)));
+            return message(control, &mut reader).map(Some);
         }
         if !control.operation().has_payload() {
             return Err(ConnectionError::Misbehaved {
@@ -161,15 +151,14 @@ impl Inbox {
         Ok(None)
     }
 
-    fn next_fragment(&mut self, frame: &Bytes) -> Result<Option<Message>, ConnectionError> {
+    fn next_fragment(&mut self, frame: &Bytes) -> Result<Option<Event>, ConnectionError> {
         self.negotiated("a fragment", DistributionFlags::FRAGMENTS)?;
         let (sequence, id) = ids(frame)?;
         let Some(joined) = self.fragments.add(sequence, id, &frame[IDS_END..])? else {
             return Ok(None);
         };
         let mut reader = reader(&joined.payload, 0, &joined.atoms, &self.limits);
-        let payload = payload(&joined.control, &mut reader)?;
-        Ok(Some((joined.control, payload)))
+        message(joined.control, &mut reader).map(Some)
     }
 }
 
@@ -183,18 +172,25 @@ fn reader<'a>(
     TermReader::new(frame, at, atoms, options)
 }
 
-fn payload(
-    control: &Control,
-    reader: &mut TermReader<'_>,
-) -> Result<Option<Term>, ConnectionError> {
+/// The rest of a message: its payload, if it has one, then the end.
+fn message(control: Control, reader: &mut TermReader<'_>) -> Result<Event, ConnectionError> {
     let payload = if control.operation().has_payload() {
         reader.enter("payload");
-        Some(reader.term()?)
+        match reader.term() {
+            Ok(term) => Some(term),
+            // Its frames and atoms have been taken in already, so only this message is lost.
+            Err(ConnectionError::Term { source, .. })
+                if matches!(source.kind, DecodeErrorKind::Limit { .. }) =>
+            {
+                return Ok(Event::Oversized { control, error: source });
+            }
+            Err(error) => return Err(error),
+        }
     } else {
         None
     };
     reader.end()?;
-    Ok(payload)
+    Ok(Event::Message { control, payload })
 }
 
 /// Sequence id and fragment id.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use erlang_dist::control::Operation;
 use erlang_dist::error::SendError;
 use erlang_dist::{Connection, ConnectionConfig, Control, DistributionFlags, Event};
-use erlang_term::Term;
+use erlang_term::{DecodeErrorKind, Term};
 
 use crate::pair::Pair;
 use crate::sample::{all_flags, atom, every_control, payload, pid, reference};
@@ -180,4 +180,36 @@ fn a_received_binary_is_a_slice_of_the_input() {
     let binary = payload.as_binary().expect("a binary");
     assert_eq!(binary.len(), 60_000);
     assert!(range.contains(&binary.as_ptr()));
+}
+
+#[test]
+fn a_payload_over_a_limit_costs_its_message_only() {
+    let mut sender =
+        Connection::with_flags(ConnectionConfig::default(), all_flags(), Duration::ZERO);
+    let mut config = ConnectionConfig::default();
+    config.limits.terms.depth = 8;
+    let mut receiver = Connection::with_flags(config, all_flags(), Duration::ZERO);
+    let control = || Control::SendSender { from: pid(1), to: pid(2), token: None };
+    let deep = |bottom| (0..20).fold(bottom, |term, _| Term::list([term, Term::atom("new")]));
+    let payloads =
+        [Term::Nil, deep(Term::Nil), deep(Term::binary(vec![7; 300_000])), Term::atom("new")];
+    for payload in payloads {
+        sender.send(control(), Some(payload)).expect("fits");
+    }
+    let mut chunks = Vec::new();
+    while sender.poll_output(&mut chunks) > 0 {}
+    receiver.handle_input(Duration::ZERO, Bytes::from(chunks.concat()));
+    let mut events = Vec::new();
+    while let Some(event) = receiver.poll_event().expect("the connection goes on") {
+        events.push(event);
+    }
+    let message = |payload| Event::Message { control: control(), payload: Some(payload) };
+    assert_eq!(events[0], message(Term::Nil));
+    assert_eq!(events[3], message(Term::atom("new")), "its atoms have been taken in");
+    for event in &events[1..3] {
+        let Event::Oversized { control: lost, error } = event else { panic!("{event:?}") };
+        assert_eq!(*lost, control());
+        assert!(matches!(error.kind, DecodeErrorKind::Limit { max: 8, .. }), "{error}");
+    }
+    assert_eq!(receiver.held_bytes(), 0);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use erlang_dist::{
-    Connection, ConnectionConfig, ConnectionError, ConnectionLimits, DistributionFlags,
+    Connection, ConnectionConfig, ConnectionError, ConnectionLimits, DistributionFlags, Event,
 };
 
 use crate::sample::all_flags;
@@ -234,13 +234,20 @@ fn payloads_that_are_none() {
 }
 
 #[test]
-fn deep_nesting_is_an_error() {
+fn deep_nesting_costs_a_message_and_in_a_control_message_the_connection() {
     let mut deep = Vec::new();
     for _ in 0..1_000_000 {
         deep.extend([104, 1]);
     }
     deep.push(106);
-    assert_bad_term(&header(&[&[0], SEND_SENDER, &deep]));
+    let mut connection = connection();
+    let frame = header(&[&[0], SEND_SENDER, &deep]);
+    connection.handle_input(NOW, Bytes::from(frame));
+    let event = connection.poll_event().expect("it goes on").expect("an event");
+    assert!(matches!(event, Event::Oversized { .. }), "{event:?}");
+    assert_eq!(connection.poll_event().expect("it goes on"), None);
+    // LINK, from the depths.
+    assert_bad_term(&header(&[&[0], &[104, 3, 97, 1], &deep, &[106]]));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes};
 use erlang_dist::{Connection, ConnectionError, Event};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::dispatch::dispatch;
+use super::dispatch::{dispatch, dispatch_oversized};
 use super::peer::{Outgoing, Peer};
 use crate::error::DownReason;
 use crate::limits::{CLOSE_FLUSH, WRITE_BATCH_BYTES, WRITE_SLICES_MAX};
@@ -85,9 +85,17 @@ impl Driver {
     }
 
     fn handle_events(&mut self) -> Result<(), ConnectionError> {
-        while let Some(Event::Message { control, payload }) = self.machine.poll_event()? {
+        while let Some(event) = self.machine.poll_event()? {
             self.peer.counters().message_in();
-            dispatch(&self.node, &self.peer, control, payload);
+            match event {
+                Event::Message { control, payload } => {
+                    dispatch(&self.node, &self.peer, control, payload);
+                }
+                Event::Oversized { control, error } => {
+                    dispatch_oversized(&self.node, &self.peer, control, error);
+                }
+                _ => {}
+            }
         }
         Ok(())
     }

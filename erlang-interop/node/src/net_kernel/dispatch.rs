@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use erlang_dist::control::{AltactTarget, Control};
-use erlang_term::{Atom, Pid, Reference, Term};
+use erlang_dist::control::{AltactTarget, Control, SpawnReplyFlags, SpawnResult};
+use erlang_term::{Atom, DecodeError, Pid, Reference, Term, atom};
 
 use super::peer::Peer;
 use crate::ExitReason;
@@ -50,6 +50,32 @@ pub(super) fn dispatch(node: &Node, peer: &Arc<Peer>, control: Control, payload:
         }
         Control::NodeLink => {}
         other => dispatch_monitor_or_spawn(node, peer, other, payload),
+    }
+}
+
+/// Applies a control message whose payload was over a limit, and is lost. A message is dropped; what
+/// the peer has ended must end here as well, so an exit or a down gets another reason.
+pub(super) fn dispatch_oversized(
+    node: &Node,
+    peer: &Arc<Peer>,
+    control: Control,
+    error: DecodeError,
+) {
+    let operation = control.operation().name();
+    tracing::warn!(peer = %peer.node(), operation, reason = %error, "payload over a limit, dropped");
+    match control {
+        Control::SpawnRequest { reference, from: to, .. } => {
+            let result = SpawnResult::Error(atom!("system_limit"));
+            let flags = SpawnReplyFlags::default();
+            peer.signal(Control::SpawnReply { reference, to, flags, result, token: None }, None);
+        }
+        Control::PayloadExit { .. }
+        | Control::PayloadExit2 { .. }
+        | Control::PayloadMonitorPExit { .. }
+        | Control::AltactSigSend { exit: true, .. } => {
+            dispatch(node, peer, control, Some(Term::Atom(atom!("system_limit"))));
+        }
+        _ => {}
     }
 }
 

@@ -70,7 +70,7 @@ impl Dialer {
     }
 
     /// Runs the handshake until the node closes. Returns whether it was asked if it is alive.
-    async fn to_the_end(mut self) -> bool {
+    async fn until_closed(mut self) -> bool {
         let mut asked = false;
         loop {
             let event = self.machine.poll_event(Duration::ZERO);
@@ -93,6 +93,14 @@ impl Dialer {
     }
 }
 
+async fn write_all(stream: &mut TcpStream, connection: &mut Connection) {
+    let mut frames = Vec::new();
+    while connection.poll_output(&mut frames) > 0 {}
+    for frame in frames {
+        stream.write_all(&frame).await.expect("written");
+    }
+}
+
 #[tokio::test]
 async fn a_stranger_cannot_replace_a_connection() {
     let (a, b) = (node("sa").await, node("sb").await);
@@ -100,7 +108,7 @@ async fn a_stranger_cannot_replace_a_connection() {
     harness::until("both know", || b.node_info(a.name()).is_some()).await;
     let id = b.node_info(a.name()).expect("connected").connection_id;
     let stranger = Dialer::dial(&b, named(&a), "a_wrong_cookie").await;
-    assert!(soon(stranger.to_the_end()).await, "there was nothing to replace");
+    assert!(soon(stranger.until_closed()).await, "there was nothing to replace");
     assert_eq!(b.node_info(a.name()).expect("still connected").connection_id, id);
     assert_eq!(a.nodes(NodeFilter::Connected), [b.name().clone()]);
     let remote = harness::echo(&b, Default::default());
@@ -116,7 +124,7 @@ async fn a_stranger_under_a_name_does_not_keep_its_owner_out() {
     let mut early = Dialer::dial(&b, named(&a), "a_wrong_cookie").await;
     soon(early.until_welcome()).await;
     a.connect(b.name()).await.expect("connected");
-    assert!(!soon(early.to_the_end()).await);
+    assert!(!soon(early.until_closed()).await);
     assert_eq!(a.nodes(NodeFilter::Connected), [b.name().clone()]);
 }
 
@@ -132,7 +140,7 @@ async fn a_stranger_that_takes_a_name_over_does_not_keep_its_owner_out() {
     let _connected = soon(first.connected()).await;
     let name = owner.as_atom();
     harness::until("it is let in", || b.node_info(&name).is_some()).await;
-    assert!(!soon(late.to_the_end()).await);
+    assert!(!soon(late.until_closed()).await);
     assert!(b.node_info(&name).is_some());
 }
 
@@ -173,13 +181,36 @@ async fn exits_of_links_that_never_were_do_not_make_room_for_more_links() {
         let never = Control::PayloadExit { from: pid(1000), to: target.clone(), token: None };
         connection.send(never, Some(Term::atom("reason"))).expect("queued");
     }
-    let mut frames = Vec::new();
-    while connection.poll_output(&mut frames) > 0 {}
-    for frame in frames {
-        stream.write_all(&frame).await.expect("written");
-    }
+    write_all(&mut stream, &mut connection).await;
     // One link too many: the node closes.
     let mut rest = Vec::new();
     soon(stream.read_to_end(&mut rest)).await.ok();
     harness::until("it is cut off", || b.nodes(NodeFilter::Connected).is_empty()).await;
+}
+
+#[tokio::test]
+async fn terms_nested_too_deep_cost_their_message_only() {
+    let b = node("db").await;
+    let target = harness::echo(&b, Default::default());
+    let name = harness::config("da").name;
+    let dialer = Dialer::dial(&b, name.clone(), harness::COOKIE).await;
+    let (mut stream, mut connection) = soon(dialer.connected()).await;
+    let ours = Pid::new(name.as_atom(), 1, 0, 77);
+    let levels = erlang_term::limits::DEPTH_MAX + 10;
+    let deep = || (0..levels).fold(Term::Nil, |term, _| Term::list([term]));
+    let link = Control::Link { from: ours.clone(), to: target.clone() };
+    connection.send(link, None).expect("queued");
+    let send = Control::SendSender { from: ours.clone(), to: target.clone(), token: None };
+    connection.send(send, Some(deep())).expect("queued");
+    write_all(&mut stream, &mut connection).await;
+    harness::until("the link has arrived", || {
+        b.process_info(&target).is_some_and(|info| info.links == [ours.clone()])
+    })
+    .await;
+    // What the peer has ended has ended here too, though not with that reason.
+    let exit = Control::PayloadExit { from: ours, to: target.clone(), token: None };
+    connection.send(exit, Some(deep())).expect("queued");
+    write_all(&mut stream, &mut connection).await;
+    harness::until("the exit has arrived", || !b.is_process_alive(&target)).await;
+    assert_eq!(b.nodes(NodeFilter::Connected), [name.as_atom()]);
 }
