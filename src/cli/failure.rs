@@ -6,7 +6,7 @@ use std::io;
 use erlang_interop::node::StartError;
 use erlang_interop::node::transport::tls::TlsConfigError;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Origin};
 use crate::node::StartFailure;
 
 /// Exit codes, as BSD's sysexits names them.
@@ -83,6 +83,7 @@ impl From<ConfigError> for Failure {
             },
             ConfigError::CookieExposed { .. } => Exit::NoPerm,
             ConfigError::CookieNotCreated { .. } => Exit::CantCreat,
+            ConfigError::Value { origin: Origin::Flag(_), .. } => Exit::Usage,
             _ => Exit::Config,
         };
         Self::new(exit, error.to_string())

@@ -26,10 +26,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let node = HarNode::start(&settings).await?;
         warn_of_reach(&settings);
         print(&welcome(&settings, &node))?;
-        signals.next().await;
+        let outcome = tokio::select! {
+            () = signals.next() => Ok(()),
+            () = node.node().stopped() => {
+                let message = "the node has shut itself down: the log says why; start it again";
+                Err(Failure::new(Exit::Software, message))
+            }
+        };
         tracing::info!("leaving");
         tokio::select! {
-            () = node.leave() => Ok(()),
+            () = node.leave() => outcome,
             () = signals.next() => {
                 let message = "told twice to end: left without waiting for connections to close";
                 Err(Failure::new(Exit::Negative, message))
@@ -42,7 +48,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    /// `None` under `nohup`: who asked for it to be ignored means the node to outlive the terminal.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -57,7 +64,7 @@ impl Signals {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
+            hangup: if hangup_ignored() { None } else { Some(listen(SignalKind::hangup())?) },
         })
     }
 
@@ -65,9 +72,27 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            () = hung_up(&mut self.hangup) => {}
         }
     }
+}
+
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        // The stream of a signal never ends.
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP was ignored when this process began, which listening for it would undo.
+fn hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 != 0)
 }
 
 /// A name that others can resolve does not help when the node listens on loopback only.
@@ -133,13 +158,35 @@ fn cookie(settings: &Settings) -> (String, String, String) {
         }
         CookieSource::File(path) => {
             let path = path.display().to_string();
+            let quoted = quoted(&path);
             let (for_iex, for_har) =
-                (format!(" --cookie \"$(cat {path})\""), format!(" --cookie-file {path}"));
+                (format!(" --cookie \"$(cat {quoted})\""), format!(" --cookie-file {quoted}"));
             (path, for_iex, for_har)
         }
         CookieSource::Given(_) => {
             let origin = format!("from {}", setting.origin);
             (origin, " --cookie COOKIE".into(), " --cookie COOKIE".into())
         }
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
+    if path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(quoted("/etc/har/cookie"), "/etc/har/cookie");
+        assert_eq!(quoted("/my file's"), "'/my file'\\''s'");
     }
 }

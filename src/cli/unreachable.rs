@@ -32,7 +32,7 @@ pub(super) fn unreachable(settings: &Settings, peer: &Atom, error: &ConnectError
         ConnectError::Io { address, source } => (
             Exit::Unavailable,
             format!(
-                "{peer} does not take connections at {address}: {source}; is a firewall between?"
+                "{peer} does not take connections at {address}: {source}; is it busy, stopped, or behind a firewall?"
             ),
         ),
         ConnectError::ClosedInHandshake | ConnectError::Handshake(HandshakeError::Auth) => {

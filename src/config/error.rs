@@ -3,12 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::Origin;
+
 /// A configuration that cannot be used. `Display` is one line: what failed, why, what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file named by `--config` or `HAR_CONFIG` could not be read.
-    #[error("cannot read config file {}: {source}; check the path given by --config", path.display())]
+    #[error("cannot read config file {}: {source}; {}", path.display(), reading_cure(source, "--config or HAR_CONFIG"))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -43,7 +45,7 @@ pub enum ConfigError {
         /// The setting: `epmd.port`.
         key: String,
         /// Where the value came from.
-        origin: String,
+        origin: Origin,
         /// What is wrong with it, and what would be right.
         reason: String,
     },
@@ -51,7 +53,7 @@ pub enum ConfigError {
     #[error("no cookie: HOME is not set; pass --cookie-file FILE or set RELEASE_COOKIE")]
     NoCookiePlace,
     /// The cookie file exists and cannot be read.
-    #[error("cannot read cookie file {}: {source}; check its owner or pass --cookie-file", path.display())]
+    #[error("cannot read cookie file {}: {source}; {}", path.display(), cookie_cure(source))]
     CookieUnreadable {
         /// The file.
         path: PathBuf,
@@ -85,6 +87,22 @@ pub enum ConfigError {
         /// What is wrong with it (never the cookie itself).
         reason: &'static str,
     },
+}
+
+fn reading_cure(source: &io::Error, given_by: &str) -> String {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "make it readable for this user".to_owned(),
+        _ => format!("check the path given by {given_by}"),
+    }
+}
+
+fn cookie_cure(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::NotFound => {
+            "`har start` makes it, or pass the cluster's with --cookie-file".to_owned()
+        }
+        _ => reading_cure(source, "--cookie-file"),
+    }
 }
 
 fn suggestion(nearest: Option<&str>) -> String {

@@ -1,11 +1,11 @@
 //! The one resolved answer: each setting with its value and where the value came from.
 
 use std::fmt;
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use super::cookie::{self, CookieSource, ErlangCookie};
+use super::file::read_text;
 use super::sources::{NodeList, Sources, choice, value_error};
 use super::{
     Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, RawConfig, Topologies,
@@ -325,8 +325,8 @@ impl Settings {
 }
 
 fn read(path: &Path) -> Result<RawConfig, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+    let text =
+        read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
     schema::read(path, &text)
 }
 

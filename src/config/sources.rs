@@ -197,5 +197,5 @@ impl Sources<'_> {
 }
 
 pub(super) fn value_error(key: &str, origin: &Origin, reason: String) -> ConfigError {
-    ConfigError::Value { key: key.into(), origin: origin.to_string(), reason }
+    ConfigError::Value { key: key.into(), origin: origin.clone(), reason }
 }

@@ -5,7 +5,6 @@
 
 mod port_mapper;
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use erlang_interop::term::{Atom, AtomTooLong, atom};
 use tokio::task::JoinHandle;
 
 use crate::cluster::{Cluster, keep_connected};
-use crate::config::{ConfigError, ErlangCookie, ProtoDist, Settings};
+use crate::config::{ConfigError, ErlangCookie, ProtoDist, Settings, read_text};
 use crate::control_plane::ControlPlane;
 use crate::services;
 
@@ -169,7 +168,7 @@ fn control_plane(settings: &Settings) -> Result<ControlPlane, StartFailure> {
         return Ok(plane);
     }
     let refused = |reason| StartFailure::RoutingTable { path: path.clone(), reason };
-    let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    let text = read_text(path).map_err(|error| refused(error.to_string()))?;
     plane.reload(&text).map_err(|error| refused(error.to_string()))?;
     Ok(plane)
 }

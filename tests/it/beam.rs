@@ -87,6 +87,20 @@ fn a_beam_pings_a_har_node_beside_it_and_learns_of_its_end() {
 }
 
 #[test]
+fn a_node_that_shuts_itself_down_ends_the_program() {
+    let beam = Beam::start();
+    let mut command = beam.home.command();
+    command.args(["start", "--epmd-port", &beam.port, "--cookie", "C"]);
+    let mut har = Running::start(command);
+    har.wait_for("Ctrl-C stops it.");
+    // Without its part in `global` a node would hold up its whole cluster.
+    let kill = "exit(rpc:call('har@127.0.0.1', erlang, whereis, [global_name_server]), kill)";
+    beam.eval("C", kill);
+    har.stderr.wait_for("the node has shut itself down");
+    assert_eq!(har.ended().code(), Some(70));
+}
+
+#[test]
 fn a_beam_sees_a_node_that_dialled_it_and_its_end_at_once() {
     let beam = Beam::start();
     let nodes = |kind: &str| {

@@ -89,7 +89,7 @@ fn a_wrong_value_is_named_with_its_source() {
     home.har_with(&[("ERL_EPMD_PORT", "many")], &["config", "check"])
         .assert_fails(78, &["epmd.port", "ERL_EPMD_PORT", "`many`"]);
     home.har(&["config", "check", "--name", "har@box"])
-        .assert_fails(78, &["--name", "--sname har"]);
+        .assert_fails(64, &["--name", "--sname har"]);
     let file = home.file("har.yaml", "epmd:\n  port: 70000\n");
     home.har(&["config", "check", "--config", &file]).assert_fails(78, &[":2: ", "port"]);
 }
@@ -132,4 +132,14 @@ fn wrong_use_of_the_command_line_is_64() {
 fn help_is_no_failure() {
     let outcome = Home::new().har(&["--help"]);
     assert!(outcome.assert_works().contains("completions"));
+}
+
+#[test]
+fn an_endless_file_is_refused_and_each_cause_has_its_cure() {
+    let home = Home::new();
+    home.har(&["config", "check", "--config", "/dev/zero"])
+        .assert_fails(66, &["/dev/zero", "not a regular file"]);
+    home.har(&["config", "check", "--listen-min", "9200", "--listen-max", "9100"])
+        .assert_fails(64, &["listen_max"]);
+    home.har(&["ping", "nobody@127.0.0.1"]).assert_fails(66, &["cookie", "`har start` makes it"]);
 }

@@ -1,6 +1,5 @@
 //! The Gossip strategy: says "I am here" by UDP every few seconds and dials whom it hears.
 
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use super::dialer::Dialer;
 use super::heartbeat::{Heartbeat, IV_BYTES, Refused};
 use crate::cluster::back_off::BackOff;
 use crate::cluster::limits::DATAGRAM_BYTES_MAX;
-use crate::config::{Gossip, Secret};
+use crate::config::{Gossip, Secret, read_text};
 
 /// The longest pause between two heartbeats; each is a random part of it, as in libcluster.
 const PAUSE_MS_MAX: u64 = 5000;
@@ -68,7 +67,7 @@ fn open(config: &Gossip) -> Result<(UdpSocket, Heartbeat), String> {
     let secret = match &config.secret_file {
         None => config.secret.clone(),
         Some(path) => {
-            let text = fs::read_to_string(path)
+            let text = read_text(path)
                 .map_err(|error| format!("secret_file {}: {error}", path.display()))?;
             Some(Secret::from(text.trim_end()))
         }

@@ -30,7 +30,8 @@ fn defaults_are_safe() {
 fn flags_win_over_the_environment_and_that_over_the_file() {
     let dir = tempfile::tempdir().expect("temp dir");
     let path = dir.path().join("har.yaml");
-    fs::write(&path, "epmd: {port: 1}\nlog: {level: debug}\nnode: {name: filed}\n").expect("write");
+    std::fs::write(&path, "epmd: {port: 1}\nlog: {level: debug}\nnode: {name: filed}\n")
+        .expect("write");
     let flags = Flags { config: Some(path.clone()), epmd_port: Some(3), ..Flags::default() };
     let pairs = environment(&[("HAR_EPMD_PORT", "2"), ("HAR_NODE_NAME", "named@h.example")]);
     let settings = Settings::resolve(flags, &pairs).expect("fine");
