@@ -26,7 +26,7 @@ pub(crate) fn server(cluster: &Cluster, name: &str) -> Command {
 
 /// A BEAM that drives load.
 pub(crate) struct Driver {
-    _process: Running,
+    process: Running,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
@@ -40,8 +40,12 @@ impl Driver {
         let piped = || io::Error::other("no pipe to erl");
         let commands = process.0.stdin.take().ok_or_else(piped)?;
         let answers = BufReader::new(process.0.stdout.take().ok_or_else(piped)?);
-        let mut driver = Self { _process: process, commands, answers };
+        let mut driver = Self { process, commands, answers };
         driver.line("ready").map(|_| driver)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Runs one load against the node `name` and returns its numbers.

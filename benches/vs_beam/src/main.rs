@@ -1,6 +1,9 @@
 //! Measures har beside a BEAM: both in one run, rounds interleaved, ratios printed.
 //!
-//! `benches/run [--rounds N] [--divide N] [--json FILE] [--har FILE]`
+//! `benches/run [--rounds N] [--divide N] [--only TEXT] [--json FILE] [--har FILE]`
+//!
+//! `--only wire` takes the loads between two nodes that call nothing; any other text, the figures
+//! whose names have it.
 //!
 //! Absolute figures of a shared machine drift by a factor of two within an hour, so only ratios of
 //! one run say something. Nothing is asserted here. The columns say who drives and who is driven:
@@ -19,7 +22,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use machine::{Cluster, Running};
-use measure::Figure;
+use measure::Measure;
 use report::Report;
 
 struct Options {
@@ -27,6 +30,8 @@ struct Options {
     rounds: usize,
     /// By how much each load is shortened.
     divide: usize,
+    /// What to measure, if not everything.
+    only: Option<String>,
     json: Option<PathBuf>,
     har: PathBuf,
 }
@@ -49,7 +54,7 @@ fn main() -> ExitCode {
 
 fn options() -> io::Result<Options> {
     let beside = std::env::current_exe()?.with_file_name("har");
-    let mut options = Options { rounds: 5, divide: 1, json: None, har: beside };
+    let mut options = Options { rounds: 5, divide: 1, only: None, json: None, har: beside };
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().ok_or_else(|| bad(&format!("{flag} needs a value")))?;
@@ -57,6 +62,7 @@ fn options() -> io::Result<Options> {
         match flag.as_str() {
             "--rounds" => options.rounds = number()?.max(1),
             "--divide" => options.divide = number()?.max(1),
+            "--only" => options.only = Some(value),
             "--json" => options.json = Some(value.into()),
             "--har" => options.har = value.into(),
             _ => return Err(bad(&format!("unknown option {flag}"))),
@@ -77,8 +83,8 @@ fn bad(text: &str) -> io::Error {
 fn run(options: &Options) -> io::Result<()> {
     let cluster = Cluster::start()?;
     beam::compile(&cluster)?;
-    let _served_beam = Running::start(&mut beam::server(&cluster, "served_beam"))?;
-    let _served_har = Running::start(&mut cluster.har(&options.har, "served_har"))?;
+    let served_beam = Running::start(&mut beam::server(&cluster, "served_beam"))?;
+    let served_har = Running::start(&mut cluster.har(&options.har, "served_har"))?;
     cluster.await_reachable("served_beam")?;
     cluster.await_reachable("served_har")?;
     let raw = raw::Peer::start()?;
@@ -86,22 +92,27 @@ fn run(options: &Options) -> io::Result<()> {
     // One for each side, so that neither sees the other's garbage.
     let mut drives_beam = beam::Driver::start(&cluster, "drives_beam")?;
     let mut drives_har = beam::Driver::start(&cluster, "drives_har")?;
+    let this = std::process::id();
 
     let mut report = Report::default();
     for round in 0..options.rounds {
-        progress(&format!("round {} of {}: start and rest", round + 1, options.rounds))?;
-        rest::round(&cluster, &options.har, round, &mut report)?;
-        for measure in measure::all(options.divide) {
-            progress(&format!("round {}: {:?}", round + 1, measure.load))?;
-            if let Some(numbers) = raw.run(measure.load)? {
-                add(&mut report, "raw TCP", &measure.figures, &numbers);
-            }
-            let numbers = drives_beam.run(measure.load, "served_beam")?;
-            add(&mut report, "BEAM-BEAM", &measure.figures, &numbers);
-            let numbers = drives_har.run(measure.load, "served_har")?;
-            add(&mut report, "BEAM-har", &measure.figures, &numbers);
-            let numbers = interop.run(measure.load, "served_har")?;
-            add(&mut report, "har-har", &measure.figures, &numbers);
+        if options.only.is_none() {
+            progress(&format!("round {} of {}: start and rest", round + 1, options.rounds))?;
+            rest::round(&cluster, &options.har, round, &mut report)?;
+        }
+        for measure in measure::all(options.divide, options.only.as_deref()) {
+            progress(&format!("round {} of {}: {:?}", round + 1, options.rounds, measure.load))?;
+            let load = measure.load;
+            let mut side = |side, pids: [u32; 2], run: &mut dyn FnMut() -> Outcome| {
+                one_side(&mut report, side, &measure, pids, run)
+            };
+            side("raw TCP", [this, raw.pid()], &mut || raw.run(load))?;
+            let pids = [drives_beam.pid(), served_beam.pid()];
+            side("BEAM-BEAM", pids, &mut || drives_beam.run(load, "served_beam").map(Some))?;
+            let pids = [drives_har.pid(), served_har.pid()];
+            side("BEAM-har", pids, &mut || drives_har.run(load, "served_har").map(Some))?;
+            let pids = [this, served_har.pid()];
+            side("har-har", pids, &mut || interop.run(load, "served_har").map(Some))?;
         }
     }
     report.print(&mut io::stdout().lock())?;
@@ -111,11 +122,27 @@ fn run(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-fn add(report: &mut Report, side: &'static str, figures: &[Figure], numbers: &[f64]) {
-    for (figure, number) in figures.iter().zip(numbers) {
+/// The numbers of a load, if it makes sense on that side.
+type Outcome = io::Result<Option<Vec<f64>>>;
+
+/// Runs one load on one side; `pids` are the processes whose time it takes.
+fn one_side(
+    report: &mut Report,
+    side: &'static str,
+    measure: &Measure,
+    pids: [u32; 2],
+    run: &mut dyn FnMut() -> Outcome,
+) -> io::Result<()> {
+    let before = machine::cpu_seconds(pids)?;
+    let Some(numbers) = run()? else { return Ok(()) };
+    let cpu = machine::cpu_seconds(pids)? - before;
+    for (figure, number) in measure.figures.iter().zip(numbers) {
         let value = number * figure.scale;
         report.add(side, figure.name, figure.unit, figure.more_is_better, value);
     }
+    let (name, unit) = measure.cpu_name();
+    report.add(side, &name, unit, false, cpu * 1e6 / measure.load.pieces());
+    Ok(())
 }
 
 fn progress(text: &str) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! What is measured, and how much of it in one round.
 
+use crate::raw::as_f64;
+
 /// One load against one node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Load {
@@ -17,6 +19,36 @@ pub(crate) enum Load {
     Binaries { size: usize, total: usize },
     /// Connecting anew.
     Connect { rounds: usize },
+}
+
+impl Load {
+    /// What the processor time of a run is divided by: rounds, messages, calls, or MiB.
+    pub(crate) fn pieces(self) -> f64 {
+        as_f64(match self {
+            Self::PingPong { rounds } | Self::Connect { rounds } => rounds,
+            Self::Pipelined { messages } | Self::OneWay { messages } => messages,
+            Self::Erpc { calls, .. } | Self::GenCall { calls, .. } => calls,
+            Self::Binaries { size, total } => (total / size).max(1) * size / MIB,
+        })
+    }
+}
+
+impl Measure {
+    /// The row of the processor time that both processes together take.
+    pub(crate) fn cpu_name(&self) -> (String, &'static str) {
+        let name = self.figures.first().map_or("", |figure| figure.name);
+        let name = name.trim_end_matches(" p50");
+        let unit = if matches!(self.load, Load::Binaries { .. }) { "us/MiB" } else { "us each" };
+        (format!("{name}, CPU"), unit)
+    }
+
+    /// Whether `--only` names it.
+    fn is_wanted(&self, only: &str) -> bool {
+        let calls = matches!(self.load, Load::Erpc { .. } | Load::GenCall { .. });
+        let connects = matches!(self.load, Load::Connect { .. });
+        (only == "wire" && !calls && !connects)
+            || self.figures.iter().any(|figure| figure.name.contains(only))
+    }
 }
 
 /// A load with what its numbers are called.
@@ -46,8 +78,14 @@ const fn rate(name: &'static str, unit: &'static str) -> Figure {
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// Everything, in the order of the report. `divide` makes the rounds shorter.
-pub(crate) fn all(divide: usize) -> Vec<Measure> {
+/// What `only` names, or everything, in the order of the report. `divide` makes the rounds shorter.
+pub(crate) fn all(divide: usize, only: Option<&str>) -> Vec<Measure> {
+    let mut measures = everything(divide);
+    measures.retain(|measure| only.is_none_or(|only| measure.is_wanted(only)));
+    measures
+}
+
+fn everything(divide: usize) -> Vec<Measure> {
     let measure = |load, figures| Measure { load, figures };
     let part = |whole: usize| whole / divide;
     vec![

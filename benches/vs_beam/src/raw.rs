@@ -44,7 +44,7 @@ fn swallow(mut socket: TcpStream) -> io::Result<()> {
 
 /// The other end as a process of its own.
 pub(crate) struct Peer {
-    _process: Running,
+    process: Running,
     port: u16,
 }
 
@@ -58,7 +58,11 @@ impl Peer {
             io::BufRead::read_line(&mut io::BufReader::new(output), &mut text)?;
         }
         let port = text.trim().parse().map_err(io::Error::other)?;
-        Ok(Self { _process: process, port })
+        Ok(Self { process, port })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// The same load without any protocol, where that makes sense.

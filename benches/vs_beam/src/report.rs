@@ -44,17 +44,20 @@ impl Report {
     pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
         write!(out, "{:<28} {:<8}", "median (lowest-highest)", "unit")?;
         for side in SIDES {
-            write!(out, " {side:>30}")?;
+            write!(out, " {side:>36}")?;
         }
         writeln!(out)?;
         for row in &self.0 {
             write!(out, "{:<28} {:<8}", row.name, row.unit)?;
             for side in SIDES {
-                write!(out, " {:>30}", row.cell(side))?;
+                write!(out, " {:>36}", row.cell(side))?;
             }
             writeln!(out)?;
         }
-        writeln!(out, "x1.00 is BEAM-BEAM in this run; above 1 is better, whatever the unit.")
+        writeln!(
+            out,
+            "x1.00 is BEAM-BEAM and r1.00 raw TCP in this run; above 1 is better, whatever the unit."
+        )
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -62,10 +65,11 @@ impl Report {
             let mut sides = Map::new();
             for (side, values) in &row.values {
                 let (low, median, high) = spread(values);
-                let better = row.better(side);
+                let better = row.better_than("BEAM-BEAM", side);
                 let side_json = json!({
                     "median": median, "lowest": low, "highest": high,
                     "rounds": values.len(), "times_better_than_beam": better,
+                    "times_better_than_raw": row.better_than("raw TCP", side),
                 });
                 sides.insert((*side).to_owned(), side_json);
             }
@@ -82,17 +86,25 @@ impl Named {
     fn cell(&self, side: &str) -> String {
         let Some(values) = self.values.get(side) else { return "-".to_owned() };
         let (low, median, high) = spread(values);
-        let text = format!("{} ({}-{})", short(median), short(low), short(high));
-        match self.better(side) {
-            Some(better) if side != "BEAM-BEAM" => format!("{text} x{better:.2}"),
-            _ => text,
+        let mut text = format!("{} ({}-{})", short(median), short(low), short(high));
+        if side != "BEAM-BEAM"
+            && let Some(better) = self.better_than("BEAM-BEAM", side)
+        {
+            text += &format!(" x{better:.2}");
         }
+        if side != "raw TCP"
+            && let Some(better) = self.better_than("raw TCP", side)
+        {
+            text += &format!(" r{better:.2}");
+        }
+        text
     }
 
-    fn better(&self, side: &str) -> Option<f64> {
-        let (_, beam, _) = spread(self.values.get("BEAM-BEAM")?);
+    /// How many times better than `base` a side is.
+    fn better_than(&self, base: &str, side: &str) -> Option<f64> {
+        let (_, base, _) = spread(self.values.get(base)?);
         let (_, this, _) = spread(self.values.get(side)?);
-        Some(if self.more_is_better { this / beam } else { beam / this })
+        Some(if self.more_is_better { this / base } else { base / this })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use erlang_term::{Atom, Pid};
+use foldhash::fast::RandomState;
 
 use crate::error::RegisterError;
 use crate::node::Node;
@@ -12,7 +13,7 @@ use crate::process::Process;
 /// Who has which name. Its lock is taken before a process's, never under one.
 #[derive(Default)]
 pub(crate) struct Registry {
-    names: RwLock<HashMap<Atom, Arc<Process>>>,
+    names: RwLock<HashMap<Atom, Arc<Process>, RandomState>>,
 }
 
 impl Registry {

@@ -10,35 +10,59 @@ const ELEMENT_BYTES: usize = 8;
 /// About the encoded size of a term, but at most about `enough`: a walk that has found that much
 /// stops.
 pub(crate) fn weight(term: &Term, enough: usize) -> usize {
-    let mut total = 0;
-    let mut waiting = vec![term];
-    while let Some(term) = waiting.pop() {
-        total += ELEMENT_BYTES;
-        if total >= enough {
-            return total;
-        }
-        match term {
-            Term::Binary(bytes) => total += bytes.len(),
-            Term::Tuple(elements) => waiting.extend(elements.iter()),
+    let mut walk = Walk { total: 0, waiting: Vec::new() };
+    walk.add(term);
+    while let Some(container) = walk.waiting.pop() {
+        match container {
+            Term::Tuple(elements) => walk.add_all(elements.iter(), enough),
             Term::Map(map) => {
-                for (key, value) in map.iter() {
-                    waiting.push(key);
-                    waiting.push(value);
-                }
+                walk.add_all(map.iter().flat_map(|(key, value)| [key, value]), enough);
             }
-            Term::List(list) => match (list.as_byte_string(), list.as_slice()) {
-                (Some(bytes), _) => total += bytes.len(),
-                (None, Some(elements)) => {
-                    waiting.extend(elements);
-                    waiting.push(list.tail());
+            Term::List(list) => match list.as_slice() {
+                Some(elements) => {
+                    walk.add_all(elements, enough);
+                    walk.add(list.tail());
                 }
-                (None, None) => total += list.len() * ELEMENT_BYTES,
+                None => walk.total += list.len() * ELEMENT_BYTES,
+            },
+            _ => {}
+        }
+        if walk.total >= enough {
+            break;
+        }
+    }
+    walk.total
+}
+
+/// Only containers wait, so a flat term costs no allocation.
+struct Walk<'a> {
+    total: usize,
+    waiting: Vec<&'a Term>,
+}
+
+impl<'a> Walk<'a> {
+    fn add_all(&mut self, terms: impl IntoIterator<Item = &'a Term>, enough: usize) {
+        for term in terms {
+            if self.total >= enough {
+                return;
+            }
+            self.add(term);
+        }
+    }
+
+    fn add(&mut self, term: &'a Term) {
+        self.total += ELEMENT_BYTES;
+        match term {
+            Term::Binary(bytes) => self.total += bytes.len(),
+            Term::Tuple(_) | Term::Map(_) => self.waiting.push(term),
+            Term::List(list) => match list.as_byte_string() {
+                Some(bytes) => self.total += bytes.len(),
+                None => self.waiting.push(term),
             },
             // Names and numbers: the constant is about right.
             _ => {}
         }
     }
-    total
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod frames;
 mod handshake;
 mod handshake_pair;
 mod hostile;
+mod long_run;
 mod operations;
 mod otp;
 mod pair;

@@ -8,16 +8,18 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use erlang_dist::{Connection, ConnectionError, Event};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use erlang_dist::{Connection, ConnectionError, Event, Now};
+use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt};
+use tokio::time::Sleep;
 
 use super::dispatch::{dispatch, dispatch_oversized};
-use super::peer::{Outgoing, Peer};
+use super::peer::{Backlog, Outgoing, Peer};
 use crate::error::DownReason;
 use crate::limits::{CLOSE_FLUSH, WRITE_BATCH_BYTES, WRITE_SLICES_MAX};
 use crate::node::Node;
@@ -39,6 +41,12 @@ struct Output {
     bytes: usize,
 }
 
+/// One timer for the whole life: it is set anew only when a tick has passed.
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    at: Option<Now>,
+}
+
 enum Woken {
     Read(io::Result<usize>),
     Wrote(io::Result<usize>),
@@ -49,8 +57,9 @@ enum Woken {
 impl Driver {
     /// Serves the connection until it ends, and says why.
     pub(super) async fn run(mut self) -> DownReason {
-        let mut taken = VecDeque::new();
+        let mut taken = Backlog::default();
         let mut output = Output::default();
+        let mut timer = Timer::new();
         loop {
             if let Err(error) = self.handle_events() {
                 return down_reason(error);
@@ -63,7 +72,7 @@ impl Driver {
                 return reason;
             }
             let more = !taken.is_empty();
-            match self.wait(&output, more).await {
+            match self.wait(&output, &mut timer, more).await {
                 Woken::Read(Ok(0)) => return DownReason::ConnectionClosed,
                 Woken::Read(Ok(bytes)) => {
                     self.peer.counters().received(bytes);
@@ -101,11 +110,11 @@ impl Driver {
     }
 
     /// Encodes a batch at most, so that the socket gets its turn.
-    fn encode(&mut self, taken: &mut VecDeque<Outgoing>, output: &mut Output) {
+    fn encode(&mut self, taken: &mut Backlog, output: &mut Output) {
         let before = self.machine.queued_bytes();
         let mut sent = 0;
         while self.machine.queued_bytes() < before + WRITE_BATCH_BYTES {
-            let Some(outgoing) = taken.pop_front() else { break };
+            let Some(outgoing) = taken.pop() else { break };
             let Outgoing { sender, control, payload, .. } = outgoing;
             let result = match &sender {
                 Some(sender) => self.machine.send_from(sender, control, payload),
@@ -122,22 +131,21 @@ impl Driver {
         output.fill(&mut self.machine);
     }
 
-    async fn wait(&mut self, output: &Output, more: bool) -> Woken {
+    async fn wait(&mut self, output: &Output, timer: &mut Timer, more: bool) -> Woken {
         let timeout = self.machine.poll_timeout();
-        let now = self.node.now();
-        let sleep = timeout.map_or(Duration::MAX, |at| at.saturating_sub(now));
+        timer.set(timeout, &self.node);
         let pending = !output.is_empty() || self.writer.is_unflushed();
         tokio::select! {
             result = self.reader.read_buf(self.machine.input_space()) => Woken::Read(result),
             result = output.push(&mut self.writer), if pending => Woken::Wrote(result),
             () = self.peer.wait_ready(), if !more => Woken::Ready,
             () = std::future::ready(()), if more && output.is_empty() => Woken::Ready,
-            () = tokio::time::sleep(sleep), if timeout.is_some() => Woken::Timer,
+            () = timer.sleep.as_mut(), if timeout.is_some() => Woken::Timer,
         }
     }
 
     /// Writes what is queued, if the peer takes it soon, and says good-bye.
-    async fn leave(mut self, mut taken: VecDeque<Outgoing>, mut output: Output) {
+    async fn leave(mut self, mut taken: Backlog, mut output: Output) {
         let flush = async {
             loop {
                 self.encode(&mut taken, &mut output);
@@ -154,6 +162,21 @@ impl Driver {
         };
         // Whether it got through changes nothing: the connection ends here.
         let _ = tokio::time::timeout(CLOSE_FLUSH, flush).await;
+    }
+}
+
+impl Timer {
+    fn new() -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), at: None }
+    }
+
+    fn set(&mut self, at: Option<Now>, node: &Node) {
+        if self.at != at {
+            self.at = at;
+            if let Some(at) = at {
+                self.sleep.as_mut().reset(node.instant(at));
+            }
+        }
     }
 }
 
@@ -184,9 +207,16 @@ impl Output {
     }
 
     async fn write(&self, writer: &mut Writer) -> io::Result<usize> {
-        let slices: Vec<IoSlice<'_>> =
-            self.chunks.iter().take(WRITE_SLICES_MAX).map(|chunk| IoSlice::new(chunk)).collect();
-        match writer.write_vectored(&slices).await? {
+        let written = poll_fn(|task| {
+            let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
+            let mut count = 0;
+            for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+                *slice = IoSlice::new(chunk);
+                count += 1;
+            }
+            Pin::new(&mut *writer).poll_write_vectored(task, &slices[..count])
+        });
+        match written.await? {
             0 => Err(io::ErrorKind::WriteZero.into()),
             bytes => Ok(bytes),
         }

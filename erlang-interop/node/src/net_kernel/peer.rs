@@ -5,7 +5,7 @@
 //! busy.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use erlang_dist::DistributionFlags;
@@ -30,11 +30,49 @@ pub(crate) struct Outgoing {
     weight: usize,
 }
 
+/// Entries whose room an empty queue keeps for the next burst.
+const KEPT_ENTRIES: usize = 4096;
+
+/// Entries in order, and what they weigh together.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    entries: VecDeque<Outgoing>,
+    weight: usize,
+}
+
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Outgoing>,
-    weight: usize,
+    waiting: Backlog,
     closed: Option<DownReason>,
+}
+
+impl Backlog {
+    fn push(&mut self, outgoing: Outgoing) {
+        self.weight += outgoing.weight;
+        self.entries.push_back(outgoing);
+    }
+
+    /// The oldest entry.
+    pub(crate) fn pop(&mut self) -> Option<Outgoing> {
+        let first = self.entries.pop_front()?;
+        self.weight -= first.weight;
+        Some(first)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Moves all entries of `other` behind these.
+    fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            self.entries.shrink_to(KEPT_ENTRIES);
+            std::mem::swap(self, other);
+        } else {
+            self.weight += std::mem::take(&mut other.weight);
+            self.entries.append(&mut other.entries);
+        }
+    }
 }
 
 /// An established connection.
@@ -45,6 +83,8 @@ pub(crate) struct Peer {
     flags: DistributionFlags,
     busy_limit: usize,
     queue: Mutex<Queue>,
+    /// Whether `queue.closed` is set, to be seen without the lock.
+    closed: AtomicBool,
     /// Bytes that wait: in the queue (estimated), in the machine, and for the socket.
     queued: AtomicUsize,
     /// Bytes the connection's task holds encoded.
@@ -53,6 +93,8 @@ pub(crate) struct Peer {
     ready: Notify,
     /// Wakes senders that wait for room.
     room: Notify,
+    /// Whether a sender may wait for room.
+    crowded: AtomicBool,
     /// Set when everything that hung on this connection has been told of its end.
     gone: AtomicBool,
     gone_notify: Notify,
@@ -75,10 +117,12 @@ impl Peer {
             flags,
             busy_limit,
             queue: Mutex::default(),
+            closed: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             encoded: AtomicUsize::new(0),
             ready: Notify::new(),
             room: Notify::new(),
+            crowded: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             gone_notify: Notify::new(),
             relations: AtomicUsize::new(0),
@@ -129,7 +173,7 @@ impl Peer {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed.is_some()
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Queues a signal at once. `false`: the connection is closed.
@@ -151,13 +195,13 @@ impl Peer {
         }
         let was_empty = queue.waiting.is_empty();
         queue.waiting.push(Outgoing { sender, control, payload, weight });
-        queue.weight += weight;
-        self.queued.store(queue.weight, Ordering::Relaxed);
+        self.queued.store(queue.waiting.weight, Ordering::Relaxed);
         let queued = self.queued_bytes();
         let given_up = queued > self.busy_limit + SIGNAL_OVERRUN_BYTES;
         if given_up {
             queue.closed = Some(DownReason::SlowPeer { queued });
-            queue.waiting = Vec::new();
+            self.closed.store(true, Ordering::Release);
+            queue.waiting = Backlog::default();
             self.room.notify_waiters();
         }
         drop(queue);
@@ -177,6 +221,9 @@ impl Peer {
             tokio::pin!(room);
             // From here on a wake-up counts, so looking once more can't miss one.
             room.as_mut().enable();
+            self.crowded.store(true, Ordering::Relaxed);
+            // Either we see what `set_encoded` has stored, or it sees that we wait.
+            fence(Ordering::SeqCst);
             if self.is_closed() {
                 return false;
             }
@@ -191,6 +238,7 @@ impl Peer {
         let mut queue = self.lock();
         if queue.closed.is_none() {
             queue.closed = Some(reason);
+            self.closed.store(true, Ordering::Release);
         }
         drop(queue);
         self.ready.notify_one();
@@ -203,20 +251,18 @@ impl Peer {
     }
 
     /// For the connection's task: takes what waits, and the reason if the end is ordered.
-    pub(crate) fn take(&self, to: &mut VecDeque<Outgoing>) -> Option<DownReason> {
+    pub(crate) fn take(&self, to: &mut Backlog) -> Option<DownReason> {
         let mut queue = self.lock();
-        to.extend(queue.waiting.drain(..));
-        queue.weight = 0;
+        to.append(&mut queue.waiting);
         queue.closed.clone()
     }
 
     /// For the connection's task: says how much it holds, counting what it took but did not encode.
-    pub(crate) fn set_encoded(&self, machine_bytes: usize, taken: &VecDeque<Outgoing>) {
-        let taken: usize = taken.iter().map(|outgoing| outgoing.weight).sum();
-        let was_busy = self.is_busy();
-        self.encoded.store(machine_bytes + taken, Ordering::Relaxed);
-        self.queued.store(self.lock().weight, Ordering::Relaxed);
-        if was_busy && !self.is_busy() {
+    pub(crate) fn set_encoded(&self, machine_bytes: usize, taken: &Backlog) {
+        self.encoded.store(machine_bytes + taken.weight, Ordering::Relaxed);
+        self.queued.store(self.lock().waiting.weight, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !self.is_busy() && self.crowded.swap(false, Ordering::Relaxed) {
             self.room.notify_waiters();
         }
     }
@@ -273,11 +319,11 @@ mod tests {
         assert!(peer.signal(control, payload));
         let mut waiting = std::pin::pin!(peer.may_send());
         assert!(waiting.as_mut().now_or_never().is_none());
-        let mut taken = VecDeque::new();
+        let mut taken = Backlog::default();
         assert!(peer.take(&mut taken).is_none());
         peer.set_encoded(0, &taken);
         assert!(waiting.as_mut().now_or_never().is_none(), "taken is not yet written");
-        peer.set_encoded(0, &VecDeque::new());
+        peer.set_encoded(0, &Backlog::default());
         assert!(waiting.await);
     }
 
@@ -291,7 +337,7 @@ mod tests {
             queued += 1000;
             assert!(queued < 2 * SIGNAL_OVERRUN_BYTES, "no bound");
         }
-        assert!(matches!(peer.take(&mut VecDeque::new()), Some(DownReason::SlowPeer { .. })));
+        assert!(matches!(peer.take(&mut Backlog::default()), Some(DownReason::SlowPeer { .. })));
         let (control, payload) = message(1);
         assert!(!peer.signal(control, payload));
         assert!(!peer.may_send().await);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use erlang_term::Atom;
+use foldhash::fast::RandomState;
 use tokio::sync::{oneshot, watch};
 
 use super::peer::Peer;
@@ -36,7 +37,7 @@ enum Slot {
 
 #[derive(Default)]
 struct Table {
-    slots: HashMap<Atom, Slot>,
+    slots: HashMap<Atom, Slot, RandomState>,
     shut: bool,
 }
 

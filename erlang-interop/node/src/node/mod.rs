@@ -172,6 +172,12 @@ impl Node {
         self.0.started.elapsed()
     }
 
+    /// The moment that the node's own clock calls `at`.
+    pub(crate) fn instant(&self, at: Duration) -> Instant {
+        const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        self.0.started + at.min(FAR)
+    }
+
     pub(crate) fn runtime(&self) -> &Handle {
         &self.0.runtime
     }

@@ -14,14 +14,14 @@ use crate::net_kernel::Peer;
 
 impl Destination {
     /// The other node a message to this has to travel to.
-    fn elsewhere(&self, node: &Node) -> Option<Atom> {
+    fn elsewhere(&self, node: &Node) -> Option<&Atom> {
         let home = match self {
             Self::Pid(pid) => pid.node(),
             Self::Name(_) => return None,
             Self::NameNode(_, home) => home,
             Self::Alias(alias) => alias.node(),
         };
-        (!node.is_own_name(home)).then(|| home.clone())
+        (!node.is_own_name(home)).then_some(home)
     }
 
     fn control(self, from: &Pid) -> Control {
@@ -49,7 +49,14 @@ impl Node {
             self.deliver_here(to, message);
             return;
         };
-        let Some(peer) = self.peer_for(&node).await else { return };
+        // The common case first: it waits for nothing.
+        let peer = match self.connected_peer(node) {
+            Some(peer) => peer,
+            None => match self.peer_for(node).await {
+                Some(peer) => peer,
+                None => return,
+            },
+        };
         if peer.may_send().await {
             peer.signal(to.control(from), Some(message));
         }
@@ -70,7 +77,7 @@ impl Node {
             self.deliver_here(to, message.into());
             return Ok(());
         };
-        let peer = self.connected_peer(&node).ok_or(SendNowError::NotConnected)?;
+        let peer = self.connected_peer(node).ok_or(SendNowError::NotConnected)?;
         if peer.is_busy() {
             return Err(SendNowError::Busy);
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use erlang_term::{Atom, Pid};
+use foldhash::fast::RandomState;
 
 use super::Process;
 
@@ -16,7 +17,7 @@ const ID_BITS: u32 = 28;
 /// The first number given out. The lower ones name nobody; one of them is the node's own pid.
 const FIRST: u64 = 16;
 
-type Shard = Mutex<HashMap<u64, Arc<Process>>>;
+type Shard = Mutex<HashMap<u64, Arc<Process>, RandomState>>;
 
 /// The live processes of a node.
 pub(crate) struct ProcessTable {
@@ -61,7 +62,7 @@ impl ProcessTable {
         )
     }
 
-    fn shard(&self, number: u64) -> MutexGuard<'_, HashMap<u64, Arc<Process>>> {
+    fn shard(&self, number: u64) -> MutexGuard<'_, HashMap<u64, Arc<Process>, RandomState>> {
         let index = usize::try_from(number % SHARDS as u64).expect("below the number of shards");
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
