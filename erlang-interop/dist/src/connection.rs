@@ -1,6 +1,6 @@
 //! One established connection: joins the receiving half, the sending half and the ticks.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use erlang_term::{DecodeError, DecodeLimits, Pid, Term};
 
 use crate::Now;
@@ -124,7 +124,7 @@ impl Connection {
 
     /// Room to read into, with some spare capacity; append to it and call
     /// [`Connection::input_filled`]. The cheapest way in for long frames.
-    pub fn input_space(&mut self) -> &mut BytesMut {
+    pub fn input_space(&mut self) -> &mut Vec<u8> {
         self.inbox.space()
     }
 

@@ -61,13 +61,17 @@ pub const FRAGMENT_ID_MAX: u64 = 1024 * 1024;
 pub const SHARED_BINARY_BYTES_MIN: usize = 4 * 1024;
 
 /// Room kept ready for the next read, in bytes.
-pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+pub const READ_BUFFER_BYTES: usize = 128 * 1024;
 
-/// Joined messages from this size in bytes on leave their memory to the next one.
-pub const SPARE_BYTES_MIN: usize = 1024 * 1024;
+/// Buffers from this size in bytes on are used again by later messages.
+pub const SPARE_BYTES_MIN: usize = 64 * 1024;
 
-/// Most memory in bytes that a connection keeps for the next long message, for a tick interval or two.
+/// Most memory in bytes that a connection keeps for later messages, for a tick interval or two.
 pub const SPARE_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Most buffers that a connection keeps for later messages: as many as messages of 64 KiB that a
+/// process may have left unread while others of them arrive.
+pub const SPARE_BUFFERS_MAX: usize = 64;
 
 /// Bytes of small messages that one `poll_output` hands out at most (it always hands out at least one
 /// frame), so that a call returns after bounded work.

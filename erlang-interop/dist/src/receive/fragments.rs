@@ -38,18 +38,13 @@ pub(crate) struct Fragments {
 }
 
 impl Fragments {
-    pub(crate) fn new(limits: ConnectionLimits) -> Self {
-        Self { unfinished: HashMap::new(), bytes: 0, limits, spare: Spare::default() }
+    pub(crate) fn new(limits: ConnectionLimits, spare: Spare) -> Self {
+        Self { unfinished: HashMap::new(), bytes: 0, limits, spare }
     }
 
     /// Bytes held for unfinished messages.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// Lets memory go that no message has used for a while.
-    pub(crate) fn age(&self) {
-        self.spare.age();
     }
 
     /// Messages that are unfinished.
@@ -111,8 +106,11 @@ impl Fragments {
         }
         let before = message.payload.len();
         account(&mut self.bytes, &self.limits, before, data.len())?;
-        self.spare.extend(&mut message.payload, data);
         message.next_id -= 1;
+        // All but the last fragment have one length, so this is about what follows.
+        let more =
+            usize::try_from(message.next_id).unwrap_or(usize::MAX).saturating_mul(data.len());
+        self.spare.extend(&mut message.payload, data, more);
         if message.next_id > 0 {
             return Ok(None);
         }

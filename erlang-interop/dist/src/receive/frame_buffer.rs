@@ -2,27 +2,32 @@
 //!
 //! Frames are slices of what was read. Bytes are copied only where a frame doesn't lie in one piece.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use crate::error::ConnectionError;
 use crate::limits::READ_BUFFER_BYTES;
 
+use super::spare::Spare;
+
 const LENGTH_BYTES: usize = 4;
+/// Whole frames up to this size together are copied out of the buffer, which is then read into again.
+const SMALL_BATCH_BYTES: usize = 2 * 1024;
 
 /// Bytes that came and aren't consumed yet: first `batch`, then `partial`.
 #[derive(Debug)]
 pub(crate) struct FrameBuffer {
     batch: Bytes,
-    partial: BytesMut,
+    partial: Vec<u8>,
     /// Fewer bytes than this in `partial` hold no whole frame.
     needed: usize,
     frame_bytes_max: usize,
+    spare: Spare,
 }
 
 impl FrameBuffer {
-    pub(crate) fn new(frame_bytes_max: usize) -> Self {
-        let (batch, partial) = (Bytes::new(), BytesMut::new());
-        Self { batch, partial, needed: LENGTH_BYTES, frame_bytes_max }
+    pub(crate) fn new(frame_bytes_max: usize, spare: Spare) -> Self {
+        let (batch, partial) = (Bytes::new(), Vec::new());
+        Self { batch, partial, needed: LENGTH_BYTES, frame_bytes_max, spare }
     }
 
     /// Appends bytes. They stay where they are if everything before was consumed.
@@ -38,12 +43,14 @@ impl FrameBuffer {
     /// Room to read into; what is appended to the buffer counts as input.
     ///
     /// The room grows with what has come, never at once to what a length announces.
-    pub(crate) fn space(&mut self) -> &mut BytesMut {
+    pub(crate) fn space(&mut self) -> &mut Vec<u8> {
         self.settle();
-        let missing = self.needed.saturating_sub(self.partial.len());
-        let room = missing.min(self.partial.len()).max(READ_BUFFER_BYTES);
-        if self.partial.capacity() - self.partial.len() < READ_BUFFER_BYTES / 4 {
-            self.partial.reserve(room);
+        if self.partial.capacity() == 0 {
+            self.partial = self.spare.buffer(READ_BUFFER_BYTES);
+        } else if self.partial.capacity() - self.partial.len() < READ_BUFFER_BYTES / 4 {
+            let missing = self.needed.saturating_sub(self.partial.len());
+            let room = missing.min(self.partial.len()).max(READ_BUFFER_BYTES);
+            self.spare.grow(&mut self.partial, room);
         }
         &mut self.partial
     }
@@ -54,14 +61,10 @@ impl FrameBuffer {
             return;
         }
         let rest = std::mem::take(&mut self.batch);
-        if self.partial.is_empty() {
-            self.partial.extend_from_slice(&rest);
-        } else {
-            let behind = self.partial.split();
-            self.partial.reserve(rest.len() + behind.len());
-            self.partial.extend_from_slice(&rest);
-            self.partial.extend_from_slice(&behind);
-        }
+        let behind = std::mem::take(&mut self.partial);
+        self.partial = self.spare.buffer(READ_BUFFER_BYTES.max(rest.len() + behind.len()));
+        self.partial.extend_from_slice(&rest);
+        self.partial.extend_from_slice(&behind);
         self.needed = LENGTH_BYTES;
     }
 
@@ -88,8 +91,26 @@ impl FrameBuffer {
             if whole == 0 {
                 return Ok(None);
             }
-            self.batch = self.partial.split_to(whole).freeze();
+            self.batch = self.take_whole(whole);
         }
+    }
+
+    /// The front of `partial`; what lies behind it moves to the next buffer.
+    fn take_whole(&mut self, whole: usize) -> Bytes {
+        if whole <= SMALL_BATCH_BYTES {
+            // Not worth a buffer: most of this one is still free.
+            let front = Bytes::copy_from_slice(&self.partial[..whole]);
+            self.partial.drain(..whole);
+            return front;
+        }
+        let rest = &self.partial[whole..];
+        let mut next = Vec::new();
+        if !rest.is_empty() {
+            next = self.spare.buffer(READ_BUFFER_BYTES.max(rest.len()));
+            next.extend_from_slice(rest);
+        }
+        let filled = std::mem::replace(&mut self.partial, next);
+        self.spare.seal(filled).slice(..whole)
     }
 
     /// How many bytes at the front of `partial` are whole frames.
@@ -148,7 +169,7 @@ mod tests {
         let whole = stream();
         for split in 0..=whole.len() {
             for direct in [false, true] {
-                let mut buffer = FrameBuffer::new(10);
+                let mut buffer = FrameBuffer::new(10, Spare::default());
                 let mut frames = Vec::new();
                 for part in [&whole[..split], &whole[split..]] {
                     if direct {
@@ -166,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_undrained_buffer_keeps_its_order() {
-        let mut buffer = FrameBuffer::new(10);
+        let mut buffer = FrameBuffer::new(10, Spare::default());
         for byte in stream() {
             buffer.push(Bytes::copy_from_slice(&[byte]));
         }
@@ -181,7 +202,7 @@ mod tests {
 
     #[test]
     fn an_announced_length_reserves_nothing() {
-        let mut buffer = FrameBuffer::new(1 << 30);
+        let mut buffer = FrameBuffer::new(1 << 30, Spare::default());
         buffer.space().extend_from_slice(&[0x30, 0, 0, 0]);
         assert!(buffer.next().expect("legal").is_none());
         assert!(buffer.space().capacity() < 1 << 20);
@@ -190,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_long_frame_is_refused_behind_good_ones() {
-        let mut buffer = FrameBuffer::new(2);
+        let mut buffer = FrameBuffer::new(2, Spare::default());
         buffer.space().extend_from_slice(&[0, 0, 0, 1, 7, 0, 0, 0, 3]);
         assert_eq!(buffer.next().expect("good").as_deref(), Some(&[7][..]));
         let error = buffer.next().expect_err("too long");

@@ -1,6 +1,6 @@
 //! Frames to messages.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use erlang_term::{Atom, DecodeErrorKind, DecodeOptions};
 
 use crate::connection::{ConnectionLimits, Event};
@@ -12,6 +12,7 @@ use super::atoms::IncomingAtoms;
 use super::fragments::Fragments;
 use super::frame_buffer::FrameBuffer;
 use super::reader::TermReader;
+use super::spare::Spare;
 
 const VERSION: u8 = 131;
 const PASS_THROUGH: u8 = 112;
@@ -27,16 +28,19 @@ pub(crate) struct Inbox {
     buffer: FrameBuffer,
     atoms: IncomingAtoms,
     fragments: Fragments,
+    spare: Spare,
 }
 
 impl Inbox {
     pub(crate) fn new(flags: DistributionFlags, limits: ConnectionLimits) -> Self {
+        let spare = Spare::default();
         Self {
             flags,
             limits,
-            buffer: FrameBuffer::new(limits.frame_bytes_max),
+            buffer: FrameBuffer::new(limits.frame_bytes_max, spare.clone()),
             atoms: IncomingAtoms::new(flags),
-            fragments: Fragments::new(limits),
+            fragments: Fragments::new(limits, spare.clone()),
+            spare,
         }
     }
 
@@ -44,7 +48,7 @@ impl Inbox {
         self.buffer.push(bytes);
     }
 
-    pub(crate) fn space(&mut self) -> &mut BytesMut {
+    pub(crate) fn space(&mut self) -> &mut Vec<u8> {
         self.buffer.space()
     }
 
@@ -55,7 +59,7 @@ impl Inbox {
 
     /// Called once in a tick interval.
     pub(crate) fn age(&self) {
-        self.fragments.age();
+        self.spare.age();
     }
 
     /// Messages of which fragments are missing.

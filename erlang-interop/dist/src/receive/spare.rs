@@ -1,24 +1,48 @@
-//! Keeps the memory of the last long message for the next one.
+//! Keeps memory that messages have left for the next ones.
 //!
-//! A message of many MiB needs fresh pages, and having the system clear them costs more than joining
-//! the fragments. So the buffer of a joined message comes back here when its last term is dropped, and
-//! is let go when no message has asked for it during a tick interval.
+//! Memory of many KiB comes from the system in fresh pages, and having them cleared costs more than
+//! copying what goes in. So the buffer of a read or of a joined message comes back here when its last
+//! term is dropped, and is let go when nothing has asked for it during a tick interval.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::limits::{SPARE_BYTES_MAX, SPARE_BYTES_MIN};
+use crate::limits::{SPARE_BUFFERS_MAX, SPARE_BYTES_MAX, SPARE_BYTES_MIN};
 
-/// At most one buffer that waits to be used again.
-#[derive(Clone, Default)]
-pub(crate) struct Spare(Arc<Mutex<Slot>>);
+/// Buffers that wait to be used again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spare(Arc<Mutex<Kept>>);
 
-#[derive(Default)]
-struct Slot {
-    buffer: Option<Vec<u8>>,
-    /// Whether the slot was used since the last call of [`Spare::age`].
+#[derive(Debug, Default)]
+struct Kept {
+    /// The one used last is at the end.
+    buffers: Vec<Vec<u8>>,
+    /// Their capacities together.
+    bytes: usize,
+    /// Whether one came back since the last call of [`Spare::age`].
     used: bool,
+}
+
+impl Kept {
+    fn take(&mut self, wanted: usize, least: usize) -> Option<Vec<u8>> {
+        let fits = self.buffers.iter().rposition(|buffer| buffer.capacity() >= wanted);
+        let at = fits.or_else(|| self.buffers.iter().rposition(|b| b.capacity() >= least))?;
+        let buffer = self.buffers.remove(at);
+        self.bytes -= buffer.capacity();
+        Some(buffer)
+    }
+
+    fn give(&mut self, mut buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        let full = self.buffers.len() == SPARE_BUFFERS_MAX;
+        if capacity >= SPARE_BYTES_MIN && self.bytes + capacity <= SPARE_BYTES_MAX && !full {
+            buffer.clear();
+            self.used = true;
+            self.bytes += capacity;
+            self.buffers.push(buffer);
+        }
+    }
 }
 
 /// A buffer whose bytes are in use.
@@ -28,21 +52,41 @@ struct Lent {
 }
 
 impl Spare {
-    fn with<T>(&self, act: impl FnOnce(&mut Slot) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Kept) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Appends to a buffer that is being filled, which moves to the spare one as it gets long.
-    pub(crate) fn extend(&self, buffer: &mut Vec<u8>, data: &[u8]) {
+    /// An empty buffer with room for so many bytes.
+    pub(crate) fn buffer(&self, room: usize) -> Vec<u8> {
+        self.with(|kept| kept.take(room, room)).unwrap_or_else(|| Vec::with_capacity(room))
+    }
+
+    /// Makes room in a buffer, in a spare one if there's one.
+    pub(crate) fn grow(&self, buffer: &mut Vec<u8>, room: usize) {
+        let length = buffer.len() + room;
+        match self.with(|kept| kept.take(length, length)) {
+            Some(mut spare) => {
+                spare.extend_from_slice(buffer);
+                self.give(std::mem::replace(buffer, spare));
+            }
+            None => buffer.reserve(room),
+        }
+    }
+
+    /// Appends to a buffer that is being filled, which moves to a spare one as it gets long.
+    ///
+    /// `more` says how much may follow. It only chooses among the buffers that are there.
+    pub(crate) fn extend(&self, buffer: &mut Vec<u8>, data: &[u8], more: usize) {
         let length = buffer.len() + data.len();
         // It would grow now, to at least twice its length: is that long?
         if length > buffer.capacity()
             && 2 * length >= SPARE_BYTES_MIN
-            && let Some(mut spare) = self.with(|slot| slot.buffer.take())
+            && let Some(mut spare) =
+                self.with(|kept| kept.take(length.saturating_add(more), length))
         {
-            spare.clear();
             spare.extend_from_slice(buffer);
-            *buffer = spare;
+            let short = std::mem::replace(buffer, spare);
+            self.give(short);
         }
         buffer.extend_from_slice(data);
     }
@@ -56,13 +100,20 @@ impl Spare {
         }
     }
 
-    /// Lets the spare buffer go if nobody used it since the last call.
+    fn give(&self, buffer: Vec<u8>) {
+        self.with(|kept| kept.give(buffer));
+    }
+
+    /// Lets the spare buffers go if none came back since the last call.
     pub(crate) fn age(&self) {
-        self.with(|slot| {
-            if !std::mem::take(&mut slot.used) {
-                slot.buffer = None;
+        let idle = self.with(|kept| {
+            if std::mem::take(&mut kept.used) {
+                return Vec::new();
             }
+            kept.bytes = 0;
+            std::mem::take(&mut kept.buffers)
         });
+        drop(idle);
     }
 }
 
@@ -74,11 +125,7 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.buffer);
-        self.home.with(|slot| {
-            slot.used = true;
-            slot.buffer = Some(buffer);
-        });
+        self.home.give(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -87,14 +134,14 @@ mod tests {
     use super::*;
 
     fn kept(spare: &Spare) -> bool {
-        spare.with(|slot| slot.buffer.is_some())
+        spare.with(|kept| !kept.buffers.is_empty())
     }
 
     #[test]
     fn a_long_buffer_comes_back_and_is_used_again() {
         let spare = Spare::default();
         let mut first = Vec::new();
-        spare.extend(&mut first, &vec![1; SPARE_BYTES_MIN]);
+        spare.extend(&mut first, &vec![1; SPARE_BYTES_MIN], 0);
         let memory = first.as_ptr();
         let bytes = spare.seal(first);
         let slice = bytes.slice(10..20);
@@ -106,7 +153,7 @@ mod tests {
         // In small steps, as fragments come.
         let mut second = vec![2; 5];
         while second.len() + 1000 <= SPARE_BYTES_MIN {
-            spare.extend(&mut second, &[3; 1000]);
+            spare.extend(&mut second, &[3; 1000], 0);
         }
         assert_eq!(second.as_ptr(), memory);
         assert_eq!(second[..7], [2, 2, 2, 2, 2, 3, 3]);
@@ -123,5 +170,21 @@ mod tests {
         assert!(kept(&spare), "used in this interval");
         spare.age();
         assert!(!kept(&spare));
+    }
+
+    #[test]
+    fn what_follows_chooses_among_the_buffers_and_their_number_is_bounded() {
+        let spare = Spare::default();
+        drop(spare.seal(Vec::with_capacity(8 * SPARE_BYTES_MIN)));
+        for _ in 0..2 * SPARE_BUFFERS_MAX {
+            spare.give(Vec::with_capacity(SPARE_BYTES_MIN));
+        }
+        assert_eq!(spare.with(|kept| kept.buffers.len()), SPARE_BUFFERS_MAX);
+        let mut buffer = Vec::new();
+        spare.extend(&mut buffer, &vec![1; SPARE_BYTES_MIN], 4 * SPARE_BYTES_MIN);
+        assert_eq!(buffer.capacity(), 8 * SPARE_BYTES_MIN);
+        let mut short = Vec::new();
+        spare.extend(&mut short, &vec![1; SPARE_BYTES_MIN], usize::MAX);
+        assert_eq!(short.capacity(), SPARE_BYTES_MIN, "nothing is reserved for what may follow");
     }
 }

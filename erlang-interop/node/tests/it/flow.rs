@@ -17,13 +17,13 @@ use crate::harness::{self, ask, echo, node, soon, until, within};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_all_sizes_keep_their_order() {
     let (a, b) = (node("fa").await, node("fb").await);
-    let count = 400;
+    let count = 20_000;
     within(&b, move |mut context: Context| async move {
         let to = context.pid().clone();
         let sender = a.spawn(SpawnOptions::new(), move |context: Context| async move {
             for number in 0..count {
-                // Every tenth is fragmented.
-                let size = if number % 10 == 0 { 300_000 } else { number };
+                // Every hundredth is fragmented.
+                let size = if number % 100 == 0 { 300_000 } else { number % 500 };
                 let body = Term::binary(vec![1; usize::try_from(size).expect("small")]);
                 context.send(&to, Term::tuple([Term::from(number), body])).await;
             }
@@ -153,7 +153,7 @@ async fn a_silent_peer_is_down_after_the_tick_time() {
 }
 
 /// Dials as a peer that does nothing else.
-async fn shake_hands(stream: &mut TcpStream, to: &str) {
+pub(crate) async fn shake_hands(stream: &mut TcpStream, to: &str) {
     let own = NodeName::new(&harness::unique("mute")).expect("a name");
     let config = HandshakeConfig::new(own, Creation(7));
     let cookie = Cookie::new(harness::COOKIE).expect("a cookie");

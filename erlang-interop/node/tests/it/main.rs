@@ -10,6 +10,7 @@ mod harness;
 mod links;
 mod local;
 mod monitors;
+mod slow_reader;
 mod spawning;
 mod strangers;
 mod tls;
