@@ -328,6 +328,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_sender_is_woken_also_when_a_signal_comes_while_bytes_are_being_encoded() {
+        let peer = peer(1000);
+        let (control, payload) = message(2000);
+        assert!(peer.signal(control, payload));
+        let mut waiting = std::pin::pin!(peer.may_send());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert!(peer.take(&mut Backlog::default()).is_none());
+        // What was taken is in no sum for a moment.
+        let (control, payload) = message(1);
+        assert!(peer.signal(control, payload));
+        assert!(!peer.is_busy());
+        peer.set_encoded(0, &Backlog::default());
+        assert!(waiting.now_or_never().is_some(), "nobody woke it");
+    }
+
+    #[tokio::test]
     async fn a_peer_that_reads_nothing_is_given_up() {
         let peer = peer(1000);
         let mut queued = 0;
