@@ -256,11 +256,7 @@ async fn twenty_connects_and_disconnects_with_a_beam() {
             );
             assert_eq!(beam.eval(&both).await, "{true,true}", "round {round}");
         }
-        until("disconnected", || node.nodes(NodeFilter::Connected).is_empty()).await;
-        let mut gone = beam.eval("nodes()").await;
-        while gone != "[]" {
-            gone = beam.eval("nodes()").await;
-        }
+        soon(beam.part_from(&node)).await;
     }
 }
 
@@ -279,7 +275,7 @@ async fn we_and_a_beam_dial_each_other_at_once() {
             connected.expect("connected");
             assert_eq!(beam.eval(&format!("net_adm:ping('{name}')")).await, "pong");
             assert!(node.disconnect(&beam.name).await);
-            while beam.eval("nodes()").await != "[]" {}
+            soon(beam.part_from(&node)).await;
         }
     }
 }

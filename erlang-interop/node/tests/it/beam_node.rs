@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use erlang_node::{Node, NodeFilter};
 use erlang_term::Atom;
 use tokio::sync::mpsc;
 
@@ -75,6 +76,18 @@ impl Beam {
         let mut beam = Self { child, input, lines, name: atom(name) };
         assert_eq!(beam.eval("is_pid(whereis(net_kernel))").await, "true", "is distribution up?");
         beam
+    }
+
+    /// Parts until neither side has a connection. Once may not do: the `global` of a BEAM that
+    /// learns of a connection after its end casts its greeting all the same, and a cast dials.
+    pub(crate) async fn part_from(&mut self, node: &Node) {
+        loop {
+            node.disconnect(&self.name).await;
+            let ours = node.nodes(NodeFilter::Connected);
+            if self.eval("nodes()").await == "[]" && ours.is_empty() {
+                return;
+            }
+        }
     }
 
     /// Evaluates expressions and gives the result as text.
