@@ -99,7 +99,7 @@ fn tls_that_cannot_be_had_stops_the_start() {
     let home = Home::new();
     let start = ["start", "--epmd-port", "1"];
     let with = |more: &[&str]| home.har_with(&[("HAR_COOKIE", "C")], &[&start[..], more].concat());
-    with(&["--proto-dist", "inet_tls"]).assert_fails(78, &["--ssl-dist-optfile", "har certs init"]);
+    with(&["--proto-dist", "inet_tls"]).assert_fails(64, &["--ssl-dist-optfile", "har certs init"]);
     with(&["--ssl-dist-optfile", "absent.conf"]).assert_fails(66, &["cannot read absent.conf"]);
     let fun = home.file("fun.conf", "[{server, [{verify_fun, {m, f, []}}]}].");
     with(&["--ssl-dist-optfile", &fun]).assert_fails(78, &["verify_fun", "runs no Erlang"]);
