@@ -95,7 +95,8 @@ fn a_node_that_shuts_itself_down_ends_the_program() {
     har.wait_for("Ctrl-C stops it.");
     // Without its part in `global` a node would hold up its whole cluster.
     let kill = "exit(rpc:call('har@127.0.0.1', erlang, whereis, [global_name_server]), kill)";
-    beam.eval("C", kill);
+    // `halt` doesn't wait for signals on their way; an answer to what was sent after them does.
+    beam.eval("C", &format!("{kill}, net_adm:ping('har@127.0.0.1')"));
     har.stderr.wait_for("the node has shut itself down");
     assert_eq!(har.ended().code(), Some(70));
 }
