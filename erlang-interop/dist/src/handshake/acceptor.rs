@@ -6,6 +6,7 @@ use crate::error::{HandshakeError, Side};
 use crate::flags::DistributionFlags;
 use crate::name::{Creation, NodeName};
 
+use super::machine::{self, Machine, Need};
 use super::messages::{
     Challenge, ChallengeAck, ChallengeReply, Complement, SendName, Status, read_alive_answer, show,
 };
@@ -136,43 +137,7 @@ impl Acceptor {
     /// # Errors
     /// Whatever ends the handshake; the same error again if called again.
     pub fn poll_event(&mut self, now: Now) -> Result<Option<AcceptorEvent>, HandshakeError> {
-        loop {
-            match &self.state {
-                State::Failed(error) => return Err(error.clone()),
-                State::Decision(_) | State::Done => return Ok(None),
-                _ => {}
-            }
-            let step = match self.transport.next(now) {
-                Ok(None) => return Ok(None),
-                Ok(Some(message)) => self.step(&message),
-                Err(error) => Err(error),
-            };
-            match step {
-                Ok(None) => {}
-                Ok(event) => return Ok(event),
-                Err(error) => {
-                    self.state = State::Failed(error.clone());
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    fn step(&mut self, message: &[u8]) -> Result<Option<AcceptorEvent>, HandshakeError> {
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Name => self.identify(message).map(Some),
-            State::AliveAnswer(dialer) => {
-                if !read_alive_answer(message)? {
-                    let status = Status::Alive;
-                    return Err(HandshakeError::Refused { by: Side::Peer, status });
-                }
-                self.put_challenge(dialer);
-                Ok(Some(AcceptorEvent::ReplaceOld))
-            }
-            State::Complement(dialer) => self.complement(message, dialer).map(|()| None),
-            State::Reply(dialer) => self.finish(message, dialer).map(Some),
-            State::Decision(_) | State::Done | State::Failed(_) => Ok(None),
-        }
+        machine::poll_event(self, now)
     }
 
     fn identify(&mut self, message: &[u8]) -> Result<AcceptorEvent, HandshakeError> {
@@ -316,10 +281,7 @@ impl Acceptor {
 
     /// When [`Acceptor::handle_timeout`] wants to be called; `None` once the handshake is over.
     pub fn poll_timeout(&self) -> Option<Now> {
-        match self.state {
-            State::Done | State::Failed(_) => None,
-            _ => Some(self.transport.deadline()),
-        }
+        machine::poll_timeout(self.need(), &self.transport)
     }
 
     /// Checks the deadline of the step.
@@ -327,19 +289,47 @@ impl Acceptor {
     /// # Errors
     /// If it has passed.
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), HandshakeError> {
-        let awaited = match self.state {
-            State::Name => "the name",
-            State::Decision(_) => "our own decision",
-            State::AliveAnswer(_) => "the answer to alive",
-            State::Complement(_) => "the complement",
-            State::Reply(_) => "the challenge reply",
-            State::Done | State::Failed(_) => return Ok(()),
-        };
-        if now < self.transport.deadline() {
-            return Ok(());
+        machine::handle_timeout(self, now)
+    }
+}
+
+impl Machine for Acceptor {
+    type Event = AcceptorEvent;
+
+    fn transport(&mut self) -> &mut Transport {
+        &mut self.transport
+    }
+
+    fn need(&self) -> Need<'_> {
+        match &self.state {
+            State::Name => Need::Message("the name"),
+            State::Decision(_) => Need::Decision("our own decision"),
+            State::AliveAnswer(_) => Need::Message("the answer to alive"),
+            State::Complement(_) => Need::Message("the complement"),
+            State::Reply(_) => Need::Message("the challenge reply"),
+            State::Done => Need::Nothing,
+            State::Failed(error) => Need::Failed(error),
         }
-        let error = HandshakeError::Timeout { awaited };
-        self.state = State::Failed(error.clone());
-        Err(error)
+    }
+
+    fn step(&mut self, message: &[u8]) -> Result<Option<AcceptorEvent>, HandshakeError> {
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Name => self.identify(message).map(Some),
+            State::AliveAnswer(dialer) => {
+                if !read_alive_answer(message)? {
+                    let status = Status::Alive;
+                    return Err(HandshakeError::Refused { by: Side::Peer, status });
+                }
+                self.put_challenge(dialer);
+                Ok(Some(AcceptorEvent::ReplaceOld))
+            }
+            State::Complement(dialer) => self.complement(message, dialer).map(|()| None),
+            State::Reply(dialer) => self.finish(message, dialer).map(Some),
+            State::Decision(_) | State::Done | State::Failed(_) => Ok(None),
+        }
+    }
+
+    fn fail(&mut self, error: HandshakeError) {
+        self.state = State::Failed(error);
     }
 }

@@ -6,6 +6,7 @@ use crate::error::{HandshakeError, Side};
 use crate::flags::DistributionFlags;
 use crate::name::{Creation, NodeName};
 
+use super::machine::{self, Machine, Need};
 use super::messages::{
     Challenge, ChallengeAck, ChallengeReply, SendName, Status, show, write_alive_answer,
 };
@@ -87,35 +88,7 @@ impl Initiator {
     /// # Errors
     /// Whatever ends the handshake; the same error again if called again.
     pub fn poll_event(&mut self, now: Now) -> Result<Option<InitiatorEvent>, HandshakeError> {
-        loop {
-            match &self.state {
-                State::Failed(error) => return Err(error.clone()),
-                State::AliveAnswer | State::Done => return Ok(None),
-                _ => {}
-            }
-            let step = match self.transport.next(now) {
-                Ok(None) => return Ok(None),
-                Ok(Some(message)) => self.step(&message),
-                Err(error) => Err(error),
-            };
-            match step {
-                Ok(None) => {}
-                Ok(event) => return Ok(event),
-                Err(error) => {
-                    self.state = State::Failed(error.clone());
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    fn step(&mut self, message: &[u8]) -> Result<Option<InitiatorEvent>, HandshakeError> {
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Status => self.status(message),
-            State::Challenge => self.reply(message).map(|()| None),
-            State::Ack { theirs } => self.finish(message, theirs).map(Some),
-            State::AliveAnswer | State::Done | State::Failed(_) => Ok(None),
-        }
+        machine::poll_event(self, now)
     }
 
     fn status(&mut self, message: &[u8]) -> Result<Option<InitiatorEvent>, HandshakeError> {
@@ -214,10 +187,7 @@ impl Initiator {
 
     /// When [`Initiator::handle_timeout`] wants to be called; `None` once the handshake is over.
     pub fn poll_timeout(&self) -> Option<Now> {
-        match self.state {
-            State::Done | State::Failed(_) => None,
-            _ => Some(self.transport.deadline()),
-        }
+        machine::poll_timeout(self.need(), &self.transport)
     }
 
     /// Checks the deadline of the step.
@@ -225,18 +195,38 @@ impl Initiator {
     /// # Errors
     /// If it has passed.
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), HandshakeError> {
-        let awaited = match self.state {
-            State::Status => "the status",
-            State::AliveAnswer => "our own answer to alive",
-            State::Challenge => "the challenge",
-            State::Ack { .. } => "the challenge ack",
-            State::Done | State::Failed(_) => return Ok(()),
-        };
-        if now < self.transport.deadline() {
-            return Ok(());
+        machine::handle_timeout(self, now)
+    }
+}
+
+impl Machine for Initiator {
+    type Event = InitiatorEvent;
+
+    fn transport(&mut self) -> &mut Transport {
+        &mut self.transport
+    }
+
+    fn need(&self) -> Need<'_> {
+        match &self.state {
+            State::Status => Need::Message("the status"),
+            State::AliveAnswer => Need::Decision("our own answer to alive"),
+            State::Challenge => Need::Message("the challenge"),
+            State::Ack { .. } => Need::Message("the challenge ack"),
+            State::Done => Need::Nothing,
+            State::Failed(error) => Need::Failed(error),
         }
-        let error = HandshakeError::Timeout { awaited };
-        self.state = State::Failed(error.clone());
-        Err(error)
+    }
+
+    fn step(&mut self, message: &[u8]) -> Result<Option<InitiatorEvent>, HandshakeError> {
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Status => self.status(message),
+            State::Challenge => self.reply(message).map(|()| None),
+            State::Ack { theirs } => self.finish(message, theirs).map(Some),
+            State::AliveAnswer | State::Done | State::Failed(_) => Ok(None),
+        }
+    }
+
+    fn fail(&mut self, error: HandshakeError) {
+        self.state = State::Failed(error);
     }
 }

@@ -16,6 +16,7 @@
 
 mod acceptor;
 mod initiator;
+mod machine;
 pub mod messages;
 mod transport;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Formatter, Write};
 
-use super::erlang::{is_printable, printable, write_float};
+use super::erlang::{is_printable, printable, write_escaped, write_float, write_separated};
 use crate::fun::Fun;
 use crate::list::{List, Parts};
 use crate::map::Map;
@@ -97,21 +97,10 @@ fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
-            '"' => out.write_str("\\\"")?,
-            '\\' => out.write_str("\\\\")?,
             '#' if characters.peek() == Some(&'{') => out.write_str("\\#")?,
-            '\n' => out.write_str("\\n")?,
-            '\r' => out.write_str("\\r")?,
-            '\t' => out.write_str("\\t")?,
             '\u{7}' => out.write_str("\\a")?,
-            '\u{8}' => out.write_str("\\b")?,
-            '\u{b}' => out.write_str("\\v")?,
-            '\u{c}' => out.write_str("\\f")?,
-            '\u{1b}' => out.write_str("\\e")?,
-            '\u{7f}' => out.write_str("\\d")?,
             '\0' => out.write_str("\\0")?,
-            control if control.is_control() => write!(out, "\\x{{{:X}}}", u32::from(control))?,
-            other => out.write_char(other)?,
+            other => write_escaped(out, other, '"')?,
         }
     }
     out.write_char('"')
@@ -200,23 +189,11 @@ fn write_fun(out: &mut Formatter<'_>, fun: &Fun) -> fmt::Result {
 }
 
 fn write_elements(out: &mut Formatter<'_>, elements: &[Term]) -> fmt::Result {
-    for (at, element) in elements.iter().enumerate() {
-        if at > 0 {
-            out.write_str(", ")?;
-        }
-        write_term(out, element)?;
-    }
-    Ok(())
+    write_separated(out, ", ", elements, write_term)
 }
 
 fn write_numbers(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
-    for (at, byte) in bytes.iter().enumerate() {
-        if at > 0 {
-            out.write_str(", ")?;
-        }
-        write!(out, "{byte}")?;
-    }
-    Ok(())
+    write_separated(out, ", ", bytes, |out, byte| write!(out, "{byte}"))
 }
 
 /// The pair, if it is one of a keyword list: the key is an atom that is no module's name.
@@ -240,13 +217,15 @@ fn write_list(out: &mut Formatter<'_>, list: &List) -> fmt::Result {
         Parts::Terms(elements, Term::Nil)
             if elements.iter().all(|pair| keyword(pair).is_some()) =>
         {
-            for (at, (key, value)) in elements.iter().filter_map(keyword).enumerate() {
-                if at > 0 {
-                    out.write_str(", ")?;
-                }
-                write_key(out, key)?;
-                write_term(out, value)?;
-            }
+            write_separated(
+                out,
+                ", ",
+                elements.iter().filter_map(keyword),
+                |out, (key, value)| {
+                    write_key(out, key)?;
+                    write_term(out, value)
+                },
+            )?;
         }
         Parts::Terms(elements, tail) => {
             write_elements(out, elements)?;
@@ -272,10 +251,7 @@ fn write_map(out: &mut Formatter<'_>, map: &Map) -> fmt::Result {
     }
     let plain_key = |key: &Term| key.as_atom().is_some_and(|key| alias(key.as_str()).is_none());
     let keywords = pairs.iter().all(|(key, _)| plain_key(key));
-    for (at, (key, value)) in pairs.into_iter().enumerate() {
-        if at > 0 {
-            out.write_str(", ")?;
-        }
+    write_separated(out, ", ", pairs, |out, (key, value)| {
         match key.as_atom() {
             Some(key) if keywords => write_key(out, key.as_str())?,
             _ => {
@@ -283,8 +259,8 @@ fn write_map(out: &mut Formatter<'_>, map: &Map) -> fmt::Result {
                 out.write_str(" => ")?;
             }
         }
-        write_term(out, value)?;
-    }
+        write_term(out, value)
+    })?;
     out.write_char('}')
 }
 

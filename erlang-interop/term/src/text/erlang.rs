@@ -43,24 +43,28 @@ pub(crate) fn write_atom(out: &mut impl Write, text: &str) -> fmt::Result {
 fn write_quoted(out: &mut impl Write, text: &str, quote: char) -> fmt::Result {
     out.write_char(quote)?;
     for character in text.chars() {
-        match character {
-            '\n' => out.write_str("\\n")?,
-            '\r' => out.write_str("\\r")?,
-            '\t' => out.write_str("\\t")?,
-            '\u{8}' => out.write_str("\\b")?,
-            '\u{b}' => out.write_str("\\v")?,
-            '\u{c}' => out.write_str("\\f")?,
-            '\u{1b}' => out.write_str("\\e")?,
-            '\u{7f}' => out.write_str("\\d")?,
-            '\\' => out.write_str("\\\\")?,
-            character if character == quote => write!(out, "\\{quote}")?,
-            character if character.is_control() => {
-                write!(out, "\\x{{{:X}}}", u32::from(character))?
-            }
-            character => out.write_char(character)?,
-        }
+        write_escaped(out, character, quote)?;
     }
     out.write_char(quote)
+}
+
+/// One character of a quoted text, by the escapes that both languages have.
+pub(super) fn write_escaped(out: &mut impl Write, character: char, quote: char) -> fmt::Result {
+    let letter = match character {
+        '\n' => 'n',
+        '\r' => 'r',
+        '\t' => 't',
+        '\u{8}' => 'b',
+        '\u{b}' => 'v',
+        '\u{c}' => 'f',
+        '\u{1b}' => 'e',
+        '\u{7f}' => 'd',
+        '\\' => '\\',
+        _ if character == quote => quote,
+        _ if character.is_control() => return write!(out, "\\x{{{:X}}}", u32::from(character)),
+        _ => return out.write_char(character),
+    };
+    write!(out, "\\{letter}")
 }
 
 /// Erlang's shortest text that reads back as the same float, always with a point.
@@ -110,25 +114,32 @@ fn write_leaf(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
 
 fn write_map(out: &mut Formatter<'_>, map: &Map) -> fmt::Result {
     out.write_str("#{")?;
-    for (at, (key, value)) in map.iter().enumerate() {
-        if at > 0 {
-            out.write_char(',')?;
-        }
+    write_separated(out, ",", map.iter(), |out, (key, value)| {
         write_term(out, key)?;
         out.write_str(" => ")?;
-        write_term(out, value)?;
-    }
+        write_term(out, value)
+    })?;
     out.write_char('}')
 }
 
-fn write_elements(out: &mut Formatter<'_>, elements: &[Term]) -> fmt::Result {
-    for (at, element) in elements.iter().enumerate() {
+/// What `write` makes of each item, with the separator between them.
+pub(super) fn write_separated<W: Write, T>(
+    out: &mut W,
+    separator: &str,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut W, T) -> fmt::Result,
+) -> fmt::Result {
+    for (at, item) in items.into_iter().enumerate() {
         if at > 0 {
-            out.write_char(',')?;
+            out.write_str(separator)?;
         }
-        write_term(out, element)?;
+        write(out, item)?;
     }
     Ok(())
+}
+
+fn write_elements(out: &mut Formatter<'_>, elements: &[Term]) -> fmt::Result {
+    write_separated(out, ",", elements, write_term)
 }
 
 fn write_list(out: &mut Formatter<'_>, list: &List) -> fmt::Result {
@@ -171,13 +182,7 @@ pub(crate) fn is_printable(character: char) -> bool {
 }
 
 fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
-    for (at, byte) in bytes.iter().enumerate() {
-        if at > 0 {
-            out.write_char(',')?;
-        }
-        write!(out, "{byte}")?;
-    }
-    Ok(())
+    write_separated(out, ",", bytes, |out, byte| write!(out, "{byte}"))
 }
 
 pub(crate) fn write_binary(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {

@@ -4,7 +4,6 @@ use super::elixir::alias;
 use super::read_bits::Bits;
 use super::scanner::{ParseError, Parsed, Scanner};
 use crate::atom::Atom;
-use crate::fun::Fun;
 use crate::map::Map;
 use crate::term::Term;
 
@@ -28,11 +27,7 @@ pub fn parse_elixir(text: &str) -> Result<Term, ParseError> {
 }
 
 fn term(scanner: &mut Scanner<'_>) -> Parsed<Term> {
-    scanner.skip();
-    scanner.enter()?;
-    let term = inner(scanner)?;
-    scanner.leave();
-    Ok(term)
+    scanner.nested(inner)
 }
 
 fn inner(scanner: &mut Scanner<'_>) -> Parsed<Term> {
@@ -100,12 +95,10 @@ fn items(scanner: &mut Scanner<'_>, close: &str) -> Parsed<(Vec<Term>, Term)> {
             return scanner.expected("`key: value`, as before");
         }
         elements.push(term(scanner)?);
-        if close == "]" && scanner.token("|") {
-            tail = term(scanner)?;
-            scanner.skip();
-            if scanner.peek() != Some(']') {
-                return scanner.expected("`]` after the tail of a list");
-            }
+        if close == "]"
+            && let Some(end) = scanner.tail(term)?
+        {
+            tail = end;
         }
         Ok(())
     })?;
@@ -153,7 +146,7 @@ fn identifier_len(text: &str) -> usize {
 
 fn intern(scanner: &Scanner<'_>, start: usize, text: &(impl AsRef<[u8]> + ?Sized)) -> Parsed<Atom> {
     match std::str::from_utf8(text.as_ref()) {
-        Ok(text) => Atom::new(text).or_else(|error| scanner.fail_at(start, error.to_string())),
+        Ok(text) => scanner.atom(start, text),
         Err(_) => scanner.fail_at(start, "an atom is UTF-8"),
     }
 }
@@ -281,18 +274,11 @@ fn capture(scanner: &mut Scanner<'_>) -> Parsed<Term> {
     if !scanner.take("/") {
         return scanner.expected("`/` and an arity");
     }
-    let start = scanner.at();
-    match scanner.digits(10)?.parse() {
-        Ok(arity) => Ok(Term::Fun(Fun::export(module, function, arity))),
-        Err(_) => scanner.fail_at(start, "an arity is at most 255"),
-    }
+    scanner.export(module, function)
 }
 
 fn number(scanner: &mut Scanner<'_>) -> Parsed<Term> {
-    let negative = scanner.take("-");
-    if !negative {
-        scanner.take("+");
-    }
+    let negative = scanner.negative();
     for (prefix, base) in [("0x", 16), ("0o", 8), ("0b", 2)] {
         if scanner.take(prefix) {
             let digits = scanner.digits(base)?;
@@ -308,21 +294,14 @@ fn number(scanner: &mut Scanner<'_>) -> Parsed<Term> {
 
 /// The bytes up to the closing delimiter, which is taken.
 fn quoted(scanner: &mut Scanner<'_>, close: char) -> Parsed<Vec<u8>> {
-    let start = scanner.at();
     let mut bytes = Vec::new();
-    loop {
-        match scanner.peek() {
-            None => return scanner.fail_at(start, format!("`{close}` is missing")),
-            Some(end) if end == close => {
-                scanner.next();
-                return Ok(bytes);
-            }
-            Some('#') if scanner.rest().starts_with("#{") => {
-                return scanner.fail("interpolation has no value here; write `\\#{`");
-            }
-            Some(_) => character(scanner, &mut bytes)?,
+    scanner.quoted(close, |scanner| {
+        if scanner.rest().starts_with("#{") {
+            return scanner.fail("interpolation has no value here; write `\\#{`");
         }
-    }
+        character(scanner, &mut bytes)
+    })?;
+    Ok(bytes)
 }
 
 /// One character or escape, as bytes: `\xHH` may be any byte.

@@ -4,7 +4,6 @@ use super::erlang::is_plain_atom;
 use super::read_bits::Bits;
 use super::scanner::{ParseError, Parsed, Scanner};
 use crate::atom::Atom;
-use crate::fun::Fun;
 use crate::map::Map;
 use crate::term::Term;
 
@@ -30,11 +29,7 @@ pub fn parse_erlang(text: &str) -> Result<Term, ParseError> {
 }
 
 fn term(scanner: &mut Scanner<'_>) -> Parsed<Term> {
-    scanner.skip();
-    scanner.enter()?;
-    let term = inner(scanner)?;
-    scanner.leave();
-    Ok(term)
+    scanner.nested(inner)
 }
 
 fn inner(scanner: &mut Scanner<'_>) -> Parsed<Term> {
@@ -74,12 +69,8 @@ fn list(scanner: &mut Scanner<'_>) -> Parsed<Term> {
     let mut tail = Term::Nil;
     scanner.sequence("]", false, |scanner| {
         elements.push(term(scanner)?);
-        if scanner.token("|") {
-            tail = term(scanner)?;
-            scanner.skip();
-            if scanner.peek() != Some(']') {
-                return scanner.expected("`]` after the tail of a list");
-            }
+        if let Some(end) = scanner.tail(term)? {
+            tail = end;
         }
         Ok(())
     })?;
@@ -120,11 +111,7 @@ fn word(scanner: &mut Scanner<'_>) -> Parsed<Term> {
     if scanner.rest().starts_with('(') {
         return scanner.fail("a call has no value here");
     }
-    Ok(Term::Atom(intern(scanner, start, text)?))
-}
-
-fn intern(scanner: &Scanner<'_>, start: usize, text: &str) -> Parsed<Atom> {
-    Atom::new(text).or_else(|error| scanner.fail_at(start, error.to_string()))
+    Ok(Term::Atom(scanner.atom(start, text)?))
 }
 
 /// A plain or quoted atom.
@@ -133,12 +120,12 @@ fn atom(scanner: &mut Scanner<'_>) -> Parsed<Atom> {
     let start = scanner.at();
     if scanner.take("'") {
         let text = quoted(scanner, '\'')?;
-        return intern(scanner, start, &text);
+        return scanner.atom(start, &text);
     }
     let text = scanner
         .take_while(|character| character.is_alphanumeric() || matches!(character, '_' | '@'));
     if is_plain_atom(text) {
-        intern(scanner, start, text)
+        scanner.atom(start, text)
     } else {
         scanner.fail_at(start, "expected an atom")
     }
@@ -155,18 +142,11 @@ fn fun(scanner: &mut Scanner<'_>) -> Parsed<Term> {
         return scanner.expected("`/`");
     }
     scanner.skip();
-    let start = scanner.at();
-    match scanner.digits(10)?.parse() {
-        Ok(arity) => Ok(Term::Fun(Fun::export(module, function, arity))),
-        Err(_) => scanner.fail_at(start, "an arity is at most 255"),
-    }
+    scanner.export(module, function)
 }
 
 fn number(scanner: &mut Scanner<'_>) -> Parsed<Term> {
-    let negative = scanner.take("-");
-    if !negative {
-        scanner.take("+");
-    }
+    let negative = scanner.negative();
     scanner.skip();
     if scanner.take("$") {
         let point = i64::from(u32::from(character(scanner)?));
@@ -190,18 +170,12 @@ fn number(scanner: &mut Scanner<'_>) -> Parsed<Term> {
 
 /// The text up to the closing quote, which is taken.
 fn quoted(scanner: &mut Scanner<'_>, quote: char) -> Parsed<String> {
-    let start = scanner.at();
     let mut text = String::new();
-    loop {
-        match scanner.peek() {
-            None => return scanner.fail_at(start, format!("`{quote}` is missing")),
-            Some(end) if end == quote => {
-                scanner.next();
-                return Ok(text);
-            }
-            Some(_) => text.push(character(scanner)?),
-        }
-    }
+    scanner.quoted(quote, |scanner| {
+        text.push(character(scanner)?);
+        Ok(())
+    })?;
+    Ok(text)
 }
 
 /// One character, which may be an escape.

@@ -2,6 +2,8 @@
 
 use num_bigint::BigInt;
 
+use crate::atom::Atom;
+use crate::fun::Fun;
 use crate::limits::{TEXT_DEPTH_MAX, TEXT_DIGITS_MAX};
 use crate::term::Term;
 
@@ -116,17 +118,75 @@ impl<'a> Scanner<'a> {
         if self.rest().is_empty() { Ok(()) } else { self.expected("the end of the text") }
     }
 
-    /// Goes one level deeper; every successful call is matched by [`Scanner::leave`].
-    pub(super) fn enter(&mut self) -> Parsed<()> {
+    /// Skips spaces, then reads a term one level deeper.
+    pub(super) fn nested(&mut self, read: impl Fn(&mut Self) -> Parsed<Term>) -> Parsed<Term> {
+        self.skip();
         if self.depth == TEXT_DEPTH_MAX {
             return self.fail(format!("nested deeper than {TEXT_DEPTH_MAX} levels"));
         }
         self.depth += 1;
-        Ok(())
+        let term = read(self)?;
+        self.depth -= 1;
+        Ok(term)
     }
 
-    pub(super) fn leave(&mut self) {
-        self.depth -= 1;
+    /// The tail of a list, if one comes, and then the end of the list.
+    pub(super) fn tail(
+        &mut self,
+        read: impl Fn(&mut Self) -> Parsed<Term>,
+    ) -> Parsed<Option<Term>> {
+        if !self.token("|") {
+            return Ok(None);
+        }
+        let tail = read(self)?;
+        self.skip();
+        if self.peek() == Some(']') {
+            Ok(Some(tail))
+        } else {
+            self.expected("`]` after the tail of a list")
+        }
+    }
+
+    /// Characters, each read by `character`, up to the closing quote, which is taken.
+    pub(super) fn quoted(
+        &mut self,
+        close: char,
+        mut character: impl FnMut(&mut Self) -> Parsed<()>,
+    ) -> Parsed<()> {
+        let start = self.at;
+        loop {
+            match self.peek() {
+                None => return self.fail_at(start, format!("`{close}` is missing")),
+                Some(end) if end == close => {
+                    self.next();
+                    return Ok(());
+                }
+                Some(_) => character(self)?,
+            }
+        }
+    }
+
+    /// The atom of this text, which began at `start`.
+    pub(super) fn atom(&self, start: usize, text: &str) -> Parsed<Atom> {
+        Atom::new(text).or_else(|error| self.fail_at(start, error.to_string()))
+    }
+
+    /// The arity that ends an external fun.
+    pub(super) fn export(&mut self, module: Atom, function: Atom) -> Parsed<Term> {
+        let start = self.at;
+        match self.digits(10)?.parse() {
+            Ok(arity) => Ok(Term::Fun(Fun::export(module, function, arity))),
+            Err(_) => self.fail_at(start, "an arity is at most 255"),
+        }
+    }
+
+    /// Whether a `-` was taken; a `+` is taken too.
+    pub(super) fn negative(&mut self) -> bool {
+        let negative = self.take("-");
+        if !negative {
+            self.take("+");
+        }
+        negative
     }
 
     /// `item` separated by commas until `close`, which is taken. A comma may stand before it when
@@ -189,10 +249,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         let mut text = format!("{whole}.{}", self.digits(10)?);
         if self.take("e") || self.take("E") {
-            let sign = if self.take("-") { "-" } else { "" };
-            if sign.is_empty() {
-                self.take("+");
-            }
+            let sign = if self.negative() { "-" } else { "" };
             text = format!("{text}e{sign}{}", self.digits(10)?);
         }
         match text.parse::<f64>() {
