@@ -156,8 +156,9 @@ fn start_services(node: &Node, settings: &Settings, cluster: &Cluster) -> Result
     let plane = control_plane(settings)?;
     let mut functions = Functions::builder();
     services::register(&mut functions, &plane, cluster);
-    standard(node, functions.build(), options)?;
-    services::start(node, &plane)?;
+    let functions = functions.build();
+    standard(node, functions.clone(), options)?;
+    services::start(node, &plane, &functions)?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ mod servers;
 mod shapes;
 
 use erlang_interop::node::{Node, SpawnError};
-use erlang_interop::otp::FunctionsBuilder;
+use erlang_interop::otp::{Functions, FunctionsBuilder};
 
 use crate::cluster::Cluster;
 use crate::control_plane::ControlPlane;
@@ -36,6 +36,6 @@ pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster:
 ///
 /// # Errors
 /// When a name is taken, there are too many processes, or the node stops.
-pub fn start(node: &Node, plane: &ControlPlane) -> Result<(), SpawnError> {
-    servers::start(node, plane)
+pub fn start(node: &Node, plane: &ControlPlane, functions: &Functions) -> Result<(), SpawnError> {
+    servers::start(node, plane, functions)
 }

@@ -2,9 +2,9 @@
 // spec: contract 1.3
 
 use erlang_interop::node::{Context, Node, SpawnError, SpawnOptions};
-use erlang_interop::otp::Outcome;
 use erlang_interop::otp::gen_message::From;
 use erlang_interop::otp::gen_server::{self, Answer, GenServer, Next};
+use erlang_interop::otp::{Caller, Exception, Functions, Outcome};
 use erlang_interop::term::{Atom, Term, atom, term};
 
 use super::health::{HEALTH_CHECKER, all, check_now, status_term};
@@ -32,10 +32,15 @@ const ROLES: &[(Role, &str)] = &[
     (Role::Security, "Elixir.HAR.Security.Manager"),
 ];
 
-pub(super) fn start(node: &Node, plane: &ControlPlane) -> Result<(), SpawnError> {
+pub(super) fn start(
+    node: &Node,
+    plane: &ControlPlane,
+    functions: &Functions,
+) -> Result<(), SpawnError> {
     for (role, name) in ROLES.iter().copied() {
         let name = Atom::from_checked(name);
-        let server = Server { role, name: name.clone(), plane: plane.clone() };
+        let (plane, functions) = (plane.clone(), functions.clone());
+        let server = Server { role, name: name.clone(), plane, functions };
         gen_server::start(node, SpawnOptions::new().name(name), server)?;
     }
     Ok(())
@@ -45,6 +50,30 @@ struct Server {
     role: Role,
     name: Atom,
     plane: ControlPlane,
+    /// Decides whether a peer may ask for what a request asks for.
+    functions: Functions,
+}
+
+/// The function of the same module that does what a request asks for: name and arity.
+fn function_of(request: &Term) -> Option<(Atom, usize)> {
+    let (name, arity) = match request.as_tuple() {
+        Some([name, arguments @ ..]) => (name.as_atom()?, arguments.len()),
+        _ => (request.as_atom()?, 0),
+    };
+    Some(match name.as_str() {
+        "register" => (atom!("register_backend"), arity),
+        "apply" => (atom!("apply_policies"), arity),
+        _ => (name.clone(), arity),
+    })
+}
+
+impl Server {
+    /// The policy's word on a request.
+    fn check(&self, context: &Context, request: &Term) -> Result<(), Exception> {
+        // What names no function does nothing either.
+        let Some((function, arity)) = function_of(request) else { return Ok(()) };
+        self.functions.check(&Caller::of(context), &self.name, &function, arity)
+    }
 }
 
 impl GenServer for Server {
@@ -62,7 +91,10 @@ impl GenServer for Server {
         }
     }
 
-    async fn handle_call(&mut self, _context: &mut Context, request: Term, from: From) -> Answer {
+    async fn handle_call(&mut self, context: &mut Context, request: Term, from: From) -> Answer {
+        if let Err(refused) = self.check(context, &request) {
+            return Answer::Reply(term!({error, (refused.reason)}));
+        }
         let plane = self.plane.clone();
         let outcome = match self.role {
             Role::RoutingTable => routing_table(plane, &request).await,
@@ -84,7 +116,10 @@ impl GenServer for Server {
         }
     }
 
-    async fn handle_cast(&mut self, _context: &mut Context, message: Term) -> Next {
+    async fn handle_cast(&mut self, context: &mut Context, message: Term) -> Next {
+        if self.check(context, &message).is_err() {
+            return Next::Continue;
+        }
         let known = match self.role {
             Role::HealthChecker => health_cast(&self.plane, &message),
             Role::PolicyEngine => policy_cast(&self.plane, &message),
@@ -164,6 +199,16 @@ fn policy_cast(plane: &ControlPlane, message: &Term) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_stand_for_the_functions_of_their_module() {
+        let of = |request: Term| function_of(&request);
+        assert_eq!(of(term!(get_routes)), Some((atom!("get_routes"), 0)));
+        assert_eq!(of(term!({reload, "x"})), Some((atom!("reload"), 1)));
+        assert_eq!(of(term!({register, #{}})), Some((atom!("register_backend"), 1)));
+        assert_eq!(of(term!({apply, [], 1, 2})), Some((atom!("apply_policies"), 3)));
+        assert_eq!(of(term!([1])), None);
+    }
 
     #[tokio::test]
     async fn servers_answer_the_calls_of_the_contract() {

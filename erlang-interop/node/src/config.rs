@@ -1,12 +1,16 @@
 //! How a node is set up.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use erlang_dist::{Cookie, NodeName};
 use erlang_term::Atom;
 
+use crate::admission::Admission;
+use crate::audit::Auditor;
 use crate::limits;
 use crate::transport::Transport;
 
@@ -56,8 +60,13 @@ pub struct NodeConfig {
     pub listen_ports: RangeInclusive<u16>,
     /// What carries the bytes.
     pub transport: Transport,
-    /// Names that may connect: `net_kernel:allow/1`. `None`: all that know the cookie.
+    /// Names that may connect, or be dialed: `net_kernel:allow/1`, see [`crate::Node::allow`].
+    /// `None`: all that know the cookie.
     pub allow: Option<Vec<Atom>>,
+    /// Who may connect, or be dialed, by name, certificate and network; and cookies by name.
+    pub admission: Admission,
+    /// Takes down who joined, who was refused, who called what.
+    pub auditor: Option<Arc<dyn Auditor>>,
     /// Time a whole handshake may take.
     pub net_setup_time: Duration,
     /// A peer that is silent for this long is down.
@@ -74,8 +83,22 @@ pub struct NodeConfig {
     pub connections_max: usize,
     /// Handshakes of dialing peers at most.
     pub pending_handshakes_max: usize,
-    /// Links and monitors that one peer may hold.
+    /// Connections with one address at most.
+    pub address_connections_max: usize,
+    /// Handshakes from one address that may fail in a row; zero: any number.
+    pub failed_handshakes_burst: u32,
+    /// Failed handshakes forgiven each second.
+    pub failed_handshakes_per_second: u32,
+    /// Links and monitors that one peer may hold. A peer with more is disconnected.
     pub peer_relations_max: usize,
+    /// Functions that may run for one peer at a time.
+    pub peer_calls_max: usize,
+    /// Processes that may live for one peer.
+    pub peer_processes_max: usize,
+    /// Bytes read from one peer each second; `None`: as they come.
+    pub peer_bytes_per_second: Option<NonZeroU64>,
+    /// Atoms nobody has used before that one peer may bring each second; `None`: as they come.
+    pub peer_new_atoms_per_second: Option<NonZeroU64>,
     /// Time given to processes to end by themselves at shutdown.
     pub shutdown_grace: Duration,
 }
@@ -92,6 +115,8 @@ impl NodeConfig {
             listen_ports: 0..=0,
             transport: Transport::Tcp,
             allow: None,
+            admission: Admission::default(),
+            auditor: None,
             net_setup_time: limits::NET_SETUP_TIME,
             net_tick_time: Duration::from_secs(60),
             dist_buf_busy_limit_bytes: limits::DIST_BUF_BUSY_LIMIT_BYTES,
@@ -100,7 +125,16 @@ impl NodeConfig {
             processes_max: limits::PROCESSES_MAX,
             connections_max: limits::CONNECTIONS_MAX,
             pending_handshakes_max: limits::PENDING_HANDSHAKES_MAX,
+            address_connections_max: limits::ADDRESS_CONNECTIONS_MAX,
+            failed_handshakes_burst: limits::FAILED_HANDSHAKES_BURST,
+            failed_handshakes_per_second: limits::FAILED_HANDSHAKES_PER_SECOND,
             peer_relations_max: limits::PEER_RELATIONS_MAX,
+            peer_calls_max: limits::PEER_CALLS_MAX,
+            peer_processes_max: limits::PEER_PROCESSES_MAX,
+            // The socket and the mailboxes bound what a fast peer can do; only an operator knows
+            // how fast is too fast.
+            peer_bytes_per_second: None,
+            peer_new_atoms_per_second: NonZeroU64::new(limits::PEER_NEW_ATOMS_PER_SECOND),
             shutdown_grace: limits::SHUTDOWN_GRACE,
         }
     }

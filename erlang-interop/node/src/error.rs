@@ -8,6 +8,7 @@ use erlang_dist::{ConnectionError, HandshakeError};
 use erlang_term::Atom;
 use thiserror::Error;
 
+use crate::admission::NotAllowed;
 use crate::transport::tls::TlsError;
 
 /// Why a node can't become part of a network.
@@ -154,6 +155,15 @@ pub enum ConnectError {
         /// The limit.
         max: usize,
     },
+    /// There are too many connections with the peer's address.
+    #[error("there are {max} connections with this address already")]
+    TooManyOfAddress {
+        /// The limit.
+        max: usize,
+    },
+    /// A rule of this node keeps the peer out.
+    #[error("not_allowed: {0}")]
+    NotAllowed(#[from] NotAllowed),
     /// The system gave no random challenge.
     #[error("no random numbers from the system")]
     Random,
@@ -166,6 +176,14 @@ pub enum SpawnError {
     /// There are too many: `system_limit`.
     #[error("there are {max} processes already")]
     SystemLimit {
+        /// The limit.
+        max: usize,
+    },
+    /// As many live for that peer as may: `system_limit`.
+    #[error("{peer} has {max} processes here already")]
+    PeerLimit {
+        /// The peer.
+        peer: Atom,
         /// The limit.
         max: usize,
     },

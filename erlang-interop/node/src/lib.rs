@@ -36,7 +36,9 @@
 //! Signals between two processes keep their order, on this node and across a connection.
 //! Everything that comes from a peer is bounded by [`limits`] or by the [`NodeConfig`].
 
+pub mod admission;
 pub mod alias;
+pub mod audit;
 pub mod config;
 mod destination;
 pub mod error;
@@ -48,6 +50,7 @@ mod message;
 mod monitor;
 mod net_kernel;
 mod node;
+mod origin;
 mod process;
 mod registry;
 mod signal;
@@ -57,7 +60,9 @@ mod stats;
 pub mod transport;
 mod weight;
 
+pub use admission::{Admission, NamePattern, Network, NotAllowed};
 pub use alias::AliasMode;
+pub use audit::{AuditEvent, Auditor};
 pub use config::{Epmd, NodeConfig};
 pub use destination::Destination;
 pub use error::{ConnectError, DownReason, RegisterError, SendNowError, SpawnError, StartError};
@@ -67,6 +72,7 @@ pub use message::{Down, Exit, Message};
 pub use monitor::{DemonitorOptions, MonitorTarget};
 pub use net_kernel::{NodeFilter, NodeInfo};
 pub use node::Node;
+pub use origin::{CallInFlight, Origin, OverBudget};
 pub use process::{Context, ProcessInfo, ReceiveTimeout};
 pub use spawn::{Mfa, ProcessFuture, SpawnOptions, Spawned, Spawner};
 pub use spawn_request::{SpawnReplies, SpawnRequestOptions};

@@ -35,6 +35,45 @@ pub const PENDING_HANDSHAKES_MAX: usize = 128;
 /// know the cookie can hold.
 pub const CONNECTIONS_MAX: usize = 4096;
 
+/// Connections with one address at a time. All nodes of a machine may share one; with a whole mesh
+/// behind it, it is still a quarter of what there is.
+pub const ADDRESS_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 4;
+
+/// Handshakes from one address that may fail before its dials are cut off at once. A node with a
+/// wrong cookie that dials twice a second needs some time for that.
+pub const FAILED_HANDSHAKES_BURST: u32 = 100;
+
+/// Failed handshakes that an address is forgiven each second.
+pub const FAILED_HANDSHAKES_PER_SECOND: u32 = 5;
+
+/// Handshakes at once from an address that has used up its failures, but from which peers are
+/// connected, or which is 127.0.0.1 or ::1: those who share it with whoever fails must not be locked out.
+pub const NARROW_HANDSHAKES_MAX: usize = 16;
+
+/// Addresses whose failures are remembered, each with about 100 bytes.
+pub const ATTEMPT_SOURCES_MAX: usize = 32_768;
+
+/// Bytes of a pattern for names. A node name has 255 characters.
+pub const NAME_PATTERN_BYTES_MAX: usize = 1024;
+
+/// Functions that run for one peer at a time; one more gets `system_limit`. Each costs some KiB,
+/// so that this is about a quarter of a GiB.
+pub const PEER_CALLS_MAX: usize = 65_536;
+
+/// Processes that live for one peer; one more gets `system_limit`. A quarter of what there is.
+pub const PEER_PROCESSES_MAX: usize = PROCESSES_MAX / 4;
+
+/// Atoms unknown until then that one peer may bring each second; beyond, it is read more slowly.
+/// Unused ones are freed, so this bounds work, not memory: a BEAM would have crashed after ten
+/// seconds of it.
+pub const PEER_NEW_ATOMS_PER_SECOND: u64 = 100_000;
+
+/// Least bytes of one read from a peer that has a pace.
+pub const PACED_READ_BYTES_MIN: usize = 4096;
+
+/// Ended connections whose last messages still count as their peer's.
+pub const ORIGINS_GONE_KEPT: usize = 1024;
+
 /// Live processes: the ceiling of a BEAM's `+P` default.
 pub const PROCESSES_MAX: usize = 1_048_576;
 
@@ -94,4 +133,8 @@ const _: () = assert!(READ_CHUNK_BYTES <= WRITE_BATCH_BYTES, "a read is one unit
 const _: () = assert!(WRITE_BATCH_BYTES <= DIST_BUF_BUSY_LIMIT_BYTES, "a batch fits the queue");
 const _: () = assert!(DIST_BUF_BUSY_LIMIT_BYTES < SIGNAL_OVERRUN_BYTES, "signals outlast messages");
 const _: () = assert!(PENDING_HANDSHAKES_MAX <= CONNECTIONS_MAX, "a handshake may succeed");
+const _: () = assert!(ADDRESS_CONNECTIONS_MAX <= CONNECTIONS_MAX);
+const _: () = assert!(NARROW_HANDSHAKES_MAX <= PENDING_HANDSHAKES_MAX, "others come in too");
+const _: () = assert!(PEER_PROCESSES_MAX <= PROCESSES_MAX && PEER_CALLS_MAX <= PROCESSES_MAX);
+const _: () = assert!(PACED_READ_BYTES_MIN <= READ_CHUNK_BYTES);
 const _: () = assert!(TLS_CHECK_PERIOD.as_secs() <= TLS_WARNING_PERIOD.as_secs());

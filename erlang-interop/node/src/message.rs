@@ -5,6 +5,7 @@ use std::ops::Deref;
 use erlang_term::{Pid, Reference, Term, atom};
 
 use crate::ExitReason;
+use crate::origin::ConnectionNumber;
 
 /// One message as it lies in a mailbox: exactly the term a BEAM process would receive.
 ///
@@ -15,6 +16,7 @@ use crate::ExitReason;
 pub struct Message {
     term: Term,
     wire_bytes: u32,
+    connection: ConnectionNumber,
 }
 
 /// `{'DOWN', Reference, process, Process, Reason}` taken apart.
@@ -42,12 +44,17 @@ pub struct Exit {
 impl Message {
     /// A message made on this node.
     pub fn new(term: Term) -> Self {
-        Self { term, wire_bytes: 0 }
+        Self { term, wire_bytes: 0, connection: 0 }
     }
 
     /// A message that came over a connection in so many bytes.
-    pub(crate) fn from_wire(term: Term, wire_bytes: usize) -> Self {
-        Self { term, wire_bytes: u32::try_from(wire_bytes).unwrap_or(u32::MAX) }
+    pub(crate) fn from_wire(term: Term, wire_bytes: usize, connection: ConnectionNumber) -> Self {
+        Self { term, wire_bytes: u32::try_from(wire_bytes).unwrap_or(u32::MAX), connection }
+    }
+
+    /// The connection it came over; zero: it was sent on this node.
+    pub(crate) fn connection(&self) -> ConnectionNumber {
+        self.connection
     }
 
     pub(crate) fn wire_bytes(&self) -> usize {

@@ -10,6 +10,7 @@ use crate::error::SpawnError;
 use crate::limits::{MAILBOX_BYTES_MAX, MAILBOX_MESSAGES_MAX};
 use crate::monitor::MonitorTarget;
 use crate::node::Node;
+use crate::origin::{LiveProcess, Origin};
 use crate::process::{Context, MailboxLimits, Process, ProcessTask};
 
 /// Module, function and arguments: what a peer asks to be run.
@@ -50,6 +51,8 @@ pub struct SpawnOptions {
     pub group_leader: Option<Pid>,
     /// Whether it begins with exits trapped.
     pub trap_exit: bool,
+    /// The peer it is started for, and counted for; else that of the process that starts it.
+    pub origin: Option<Origin>,
     /// Messages its mailbox may hold. When one more comes the process is killed (links and monitors
     /// see `killed`), as a BEAM does at `max_heap_size`: the connection goes on being read, other
     /// processes don't suffer, and memory stays bounded.
@@ -66,6 +69,7 @@ impl Default for SpawnOptions {
             name: None,
             group_leader: None,
             trap_exit: false,
+            origin: None,
             mailbox_messages_max: u32::try_from(MAILBOX_MESSAGES_MAX).unwrap_or(u32::MAX),
             mailbox_bytes_max: MAILBOX_BYTES_MAX,
         }
@@ -103,6 +107,13 @@ impl SpawnOptions {
     #[must_use]
     pub fn group_leader(mut self, leader: Pid) -> Self {
         self.group_leader = Some(leader);
+        self
+    }
+
+    /// For this peer, or for nobody in particular.
+    #[must_use]
+    pub fn on_behalf_of(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -175,9 +186,19 @@ impl Node {
             messages_max: options.mailbox_messages_max,
             bytes_max: options.mailbox_bytes_max,
         };
-        let process = Process::new(self.table().new_pid(), leader, limits);
+        let origin = options.origin.as_ref().or_else(|| parent.and_then(|parent| parent.origin()));
+        let lives_for = origin.map(|origin| self.process_for(origin)).transpose()?;
+        let process = Process::new(self.table().new_pid(), leader, limits, lives_for);
         process.lock().trap_exit = options.trap_exit;
         Ok(process)
+    }
+
+    /// A place in a peer's budget of processes.
+    fn process_for(&self, origin: &Origin) -> Result<LiveProcess, SpawnError> {
+        origin.begin_process().map_err(|over| {
+            self.tell_over_budget(origin, over);
+            SpawnError::PeerLimit { peer: origin.node().clone(), max: over.max }
+        })
     }
 
     /// Enters the process into the tables and relates it to its parent.

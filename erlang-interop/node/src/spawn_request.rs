@@ -202,7 +202,9 @@ impl Node {
         let Some(args) = order.args.list_iter() else { return refuse(atom!("badarg")) };
         let args: Vec<Term> = args.collect();
         let mfa = Mfa { module: order.mfa.module, function: order.mfa.function, args };
-        let options = SpawnOptions::new().group_leader(order.group_leader);
+        let options = SpawnOptions::new()
+            .group_leader(order.group_leader)
+            .on_behalf_of(Some(peer.origin().clone()));
         let Ok(process) = self.new_process(None, &options) else {
             return refuse(atom!("system_limit"));
         };

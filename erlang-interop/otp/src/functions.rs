@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use erlang_node::{Context, Node};
+use erlang_node::{CallInFlight, Context, Node, Origin};
 use erlang_term::{Atom, Fun, Pid, Term, atom};
 use futures_util::future::BoxFuture;
 
 use crate::limits::APPLY_DEPTH_MAX;
-use crate::reason::Exception;
+use crate::policy::{self, CallPolicy};
+use crate::reason::{Exception, Frame};
 
 /// What a function gives: its value, or what it raised.
 pub type Outcome = Result<Term, Exception>;
@@ -28,15 +29,19 @@ pub struct Caller {
     pub pid: Pid,
     /// Where its output goes; usually a process of the caller's node. See [`crate::io`].
     pub group_leader: Pid,
+    /// The peer that has it done; `None`: this node itself, which may call everything.
+    pub origin: Option<Origin>,
 }
 
 impl Caller {
-    /// The process that runs now.
+    /// The process that runs now, for the peer that its last message came from; else for the one
+    /// that it was started for.
     pub fn of(context: &Context) -> Self {
         Self {
             node: context.node().clone(),
             pid: context.pid().clone(),
             group_leader: context.group_leader(),
+            origin: context.asker(),
         }
     }
 }
@@ -95,6 +100,7 @@ type Module = HashMap<(Atom, u8), Handler>;
 #[derive(Clone)]
 pub struct Functions {
     modules: Arc<HashMap<Atom, Module>>,
+    policy: Option<Arc<dyn CallPolicy>>,
 }
 
 impl fmt::Debug for Functions {
@@ -113,7 +119,7 @@ impl Functions {
 
     /// A builder of a table that starts empty.
     pub fn empty() -> FunctionsBuilder {
-        FunctionsBuilder { modules: HashMap::new() }
+        FunctionsBuilder { modules: HashMap::new(), policy: None }
     }
 
     /// Whether a call of that function would find it.
@@ -140,10 +146,27 @@ impl Functions {
         Some(exports)
     }
 
+    /// Whether a caller may call a function. For servers that do by a request what a function does
+    /// by a call.
+    ///
+    /// # Errors
+    /// `{not_allowed, {Module, Function, Arity}}`.
+    pub fn check(
+        &self,
+        caller: &Caller,
+        module: &Atom,
+        function: &Atom,
+        arity: usize,
+    ) -> Result<(), Exception> {
+        let policy = self.policy.as_deref();
+        policy.map_or(Ok(()), |policy| policy::check(policy, caller, module, function, arity))
+    }
+
     /// Calls a function.
     ///
     /// # Errors
-    /// What it raises; `undef` when there is no such function.
+    /// What it raises; `undef` when there is no such function, `not_allowed` when the policy is
+    /// against it, `system_limit` when as many calls of the peer are in flight as may be.
     pub async fn apply(
         &self,
         caller: Caller,
@@ -151,6 +174,7 @@ impl Functions {
         function: &Atom,
         arguments: Vec<Term>,
     ) -> Outcome {
+        let _in_flight = in_flight(&caller)?;
         self.apply_at(0, caller, module, function, arguments).await
     }
 
@@ -186,12 +210,18 @@ impl Functions {
         if depth > APPLY_DEPTH_MAX {
             return Err(Exception::system_limit());
         }
-        let handler = match self.find(module, function, arguments.len()) {
-            Some(Handler::Pure(run)) => {
+        let Some(found) = self.find(module, function, arguments.len()) else {
+            return Err(Exception::undef(module, function, &arguments));
+        };
+        self.check(&caller, module, function, arguments.len()).map_err(|mut refused| {
+            refused.stacktrace.push(Frame::call(module, function, &arguments));
+            refused
+        })?;
+        let handler = match found {
+            Handler::Pure(run) => {
                 return run(&arguments).map_err(|raised| raised.at(module, function, &arguments));
             }
-            Some(Handler::Async(run)) => run,
-            None => return Err(Exception::undef(module, function, &arguments)),
+            Handler::Async(run) => run,
         };
         let call = Call { caller, functions: self.clone(), arguments: arguments.clone(), depth };
         handler(call).await.map_err(|raised| raised.at(module, function, &arguments))
@@ -234,9 +264,19 @@ impl Functions {
     }
 }
 
+/// Counts a call of a peer while it runs.
+fn in_flight(caller: &Caller) -> Result<Option<CallInFlight>, Exception> {
+    let Some(origin) = &caller.origin else { return Ok(None) };
+    origin.begin_call().map(Some).map_err(|over| {
+        caller.node.tell_over_budget(origin, over);
+        Exception::system_limit()
+    })
+}
+
 /// Collects functions. A later one replaces an earlier one of the same module, name and arity.
 pub struct FunctionsBuilder {
     modules: HashMap<Atom, Module>,
+    policy: Option<Arc<dyn CallPolicy>>,
 }
 
 impl fmt::Debug for FunctionsBuilder {
@@ -246,6 +286,12 @@ impl fmt::Debug for FunctionsBuilder {
 }
 
 impl FunctionsBuilder {
+    /// Lets peers call only what this policy allows. Without one they may call the whole table.
+    pub fn policy(&mut self, policy: Arc<dyn CallPolicy>) -> &mut Self {
+        self.policy = Some(policy);
+        self
+    }
+
     /// Adds a function that may wait, send and look at the node.
     ///
     /// Elixir modules are named in full: `Elixir.HAR`.
@@ -320,7 +366,8 @@ impl FunctionsBuilder {
 
     /// The finished table. The builder stays usable.
     pub fn build(&mut self) -> Functions {
-        Functions { modules: Arc::new(std::mem::take(&mut self.modules)) }
+        let modules = Arc::new(std::mem::take(&mut self.modules));
+        Functions { modules, policy: self.policy.clone() }
     }
 }
 

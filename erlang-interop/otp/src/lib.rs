@@ -21,6 +21,7 @@ pub mod limits;
 pub mod logger;
 pub mod net_kernel;
 pub mod pg;
+mod policy;
 pub mod pubsub;
 pub mod reason;
 pub mod registry;
@@ -33,5 +34,6 @@ pub mod task;
 pub mod task_supervisor;
 
 pub use functions::{Call, Caller, Functions, FunctionsBuilder, Outcome};
+pub use policy::{CallPolicy, Decision};
 pub use reason::{Class, Exception, Frame};
 pub use standard::{Standard, StandardOptions, standard};

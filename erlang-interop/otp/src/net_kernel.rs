@@ -42,7 +42,8 @@ impl NetKernel {
         let arguments: Vec<Term> = arguments.list_iter()?.collect();
         let functions = self.functions.clone();
         let (module, function, parent) = (module.clone(), function.clone(), from.pid().clone());
-        let options = SpawnOptions::new().group_leader(leader.clone());
+        let options =
+            SpawnOptions::new().group_leader(leader.clone()).on_behalf_of(context.asker());
         let started = context.spawn(options, move |own| async move {
             if link {
                 own.link(&parent).await;

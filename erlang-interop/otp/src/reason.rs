@@ -115,6 +115,13 @@ impl Exception {
         Self::error(atom!("notsup"))
     }
 
+    /// The function exists, but this peer may not call it: `{not_allowed, {Module, Function, Arity}}`.
+    /// Not `undef`: who asks shall learn that a rule is in the way, not look for a typing error.
+    pub fn not_allowed(module: &Atom, function: &Atom, arity: usize) -> Self {
+        let arity = i64::try_from(arity).unwrap_or(i64::MAX);
+        Self::error((atom!("not_allowed"), Term::from((module, function, arity))))
+    }
+
     /// An Elixir exception with a message, such as `%ArgumentError{message: …}`.
     ///
     /// `module` is the full atom (`Elixir.ArgumentError`).

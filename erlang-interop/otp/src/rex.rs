@@ -56,6 +56,7 @@ impl Work {
 }
 
 /// How the result of a call goes back.
+#[derive(Clone)]
 enum Back {
     /// As the answer to a `gen` call.
     Reply(From),
@@ -78,15 +79,17 @@ impl Rex {
             return answer(context, back, refused).await;
         };
         let functions = self.functions.clone();
-        let mut options = SpawnOptions::new();
+        let mut options = SpawnOptions::new().on_behalf_of(context.asker());
         options.group_leader.clone_from(&work.leader);
+        let to = back.clone();
         let started = context.spawn(options, move |own| async move {
             let _permit: OwnedSemaphorePermit = permit;
             let result = work.run(&functions, &own).await;
-            answer(&own, back, result).await;
+            answer(&own, to, result).await;
         });
         if let Err(error) = started {
-            tracing::warn!(%error, "rex: could not start a process");
+            tracing::debug!(%error, "rex: could not start a process");
+            answer(context, back, Exception::system_limit().into_badrpc()).await;
         }
     }
 

@@ -184,7 +184,8 @@ impl Supervisor {
         }
         let functions = self.functions.clone();
         let ancestors = ancestors(context);
-        let started = context.spawn(SpawnOptions::new().link(), move |task| async move {
+        let options = SpawnOptions::new().link().on_behalf_of(context.asker());
+        let started = context.spawn(options, move |task| async move {
             task.put(atom!("$ancestors"), ancestors);
             run(task, functions, start).await
         });
@@ -194,7 +195,7 @@ impl Supervisor {
                 term!({ok, (spawned.pid)})
             }
             Err(error) => {
-                tracing::warn!(%error, "task supervisor: could not start a task");
+                tracing::debug!(%error, "task supervisor: could not start a task");
                 term!({error, system_limit})
             }
         }

@@ -5,7 +5,7 @@
 //! has doubled since its last sweep: releasing an atom stays as cheap as dropping an `Arc`, and the
 //! table never holds more than about twice the atoms in use.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -60,6 +60,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
 
 thread_local! {
     static CACHE: RefCell<[Option<Atom>; CACHE_SLOTS]> = const { RefCell::new([const { None }; CACHE_SLOTS]) };
+    static MADE: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Atom {
@@ -107,6 +108,13 @@ impl Atom {
     #[must_use]
     pub fn is_latin1(&self) -> bool {
         self.0.latin1
+    }
+
+    /// Atoms that this thread has added to the table since it began: the difference tells how many
+    /// a piece of work has added.
+    #[must_use]
+    pub fn made_by_thread() -> u64 {
+        MADE.get()
     }
 
     /// Atoms in the table at present: those in use and those that the next sweep frees.
@@ -164,6 +172,7 @@ fn intern(text: &str, hash: u64) -> Atom {
         latin1: text.chars().all(|character| character <= '\u{ff}'),
     }));
     shard.atoms.insert_unique(hash, atom.clone(), |atom| TABLE.hasher.hash_one(atom.as_str()));
+    MADE.set(MADE.get() + 1);
     atom
 }
 
@@ -283,6 +292,14 @@ mod tests {
         // Shards sweep when doubled: what is left is far below the flood.
         assert!(Atom::table_len() < 2 * SHARDS * ATOM_SHARD_SWEEP_MIN + 10_000);
         assert_eq!(kept, Atom::new("kept through the flood").unwrap());
+    }
+
+    #[test]
+    fn only_atoms_that_were_not_there_count_as_made() {
+        let before = Atom::made_by_thread();
+        let _kept = Atom::new("made once and counted once").unwrap();
+        let _again = Atom::new("made once and counted once").unwrap();
+        assert_eq!(Atom::made_by_thread() - before, 1);
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub const DEPTH_MAX: usize = 1024;
 /// bounds what a message costs in memory to about 400 MiB beside its own bytes.
 pub const TERMS_MAX: usize = 1 << 24;
 
+/// Atoms in one decoded term that nobody has used before. Each costs about 80 bytes while it is in
+/// use; this is as many as a BEAM can have in all.
+pub const NEW_ATOMS_MAX: usize = 1 << 20;
+
 /// Bytes that a compressed term (tag 80) may inflate to.
 pub const INFLATED_BYTES_MAX: usize = 64 << 20;
 
@@ -45,5 +49,6 @@ pub(crate) const ATOM_SHARD_SWEEP_MIN: usize = 1024;
 
 const _: () = assert!(ATOM_BYTES_MAX <= u16::MAX as usize, "an atom's length must fit 16 bits");
 const _: () = assert!(TEXT_DEPTH_MAX <= DEPTH_MAX, "what is read as text can be sent");
+const _: () = assert!(NEW_ATOMS_MAX <= TERMS_MAX, "every atom is a term");
 const _: () = assert!(TERMS_MAX <= u32::MAX as usize, "counts are kept in 32 bits");
 const _: () = assert!(BINARY_INLINE_BYTES_MAX <= u8::MAX as usize);

@@ -1,18 +1,24 @@
 //! Peers that dial us.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use erlang_dist::handshake::{Acceptor, Decision, Identity, PeerName};
-use erlang_dist::{Cookie, Creation, NodeName};
+use erlang_dist::error::Side;
+use erlang_dist::handshake::{Acceptor, Decision, Identity, PeerName, Status};
+use erlang_dist::{Cookie, Creation, HandshakeError, NodeName};
 use erlang_term::Atom;
 
 use super::handshake::{Doorkeeper, Halves, accept};
+use super::party;
 use super::peer::Peer;
 use super::pending::Place;
 use super::slots::{Arrival, Claim};
+use crate::admission::Permit;
+use crate::audit::{AuditEvent, Direction};
 use crate::error::{ConnectError, DownReason};
+use crate::limits::NARROW_HANDSHAKES_MAX;
 use crate::node::Node;
-use crate::transport::{Listener, Stream};
+use crate::transport::{Listener, Remote, Stream};
 
 /// Pause after the system refused to give us a peer's socket, such as for want of descriptors:
 /// trying again at once would spin.
@@ -30,7 +36,7 @@ pub(crate) async fn serve(node: Node, mut listener: Listener) {
         };
         match accepted {
             Ok((stream, from)) => {
-                let place = node.kernel().handshakes.enter(&from);
+                let Some(place) = admit(&node, &from) else { continue };
                 node.runtime().spawn(welcome(node.clone(), stream, from, place));
             }
             Err(error) => {
@@ -41,10 +47,37 @@ pub(crate) async fn serve(node: Node, mut listener: Listener) {
     }
 }
 
-async fn welcome(node: Node, stream: Stream, from: String, mut place: Place) {
-    let mut door = Door { node: &node, name: None, claim: None, old: None };
+/// A place for the handshake of a dialer, unless too many from its address have failed.
+fn admit(node: &Node, from: &Remote) -> Option<Place> {
+    let kernel = node.kernel();
+    let permit = from.ip.map_or(Permit::Granted, |ip| {
+        // Everybody on this machine has that address: one who fails must not lock the others out.
+        let shared = || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST;
+        let trusted = || shared() || kernel.slots.count_at(ip) > 0;
+        kernel.attempts.permit(ip, trusted, node.now())
+    });
+    let address = &from.address;
+    match permit {
+        Permit::Granted => Some(kernel.handshakes.enter(address, usize::MAX)),
+        Permit::Narrow => Some(kernel.handshakes.enter(address, NARROW_HANDSHAKES_MAX)),
+        Permit::Cut { first } => {
+            if first {
+                tracing::warn!(
+                    from = %address,
+                    "too many handshakes from this address have failed: its dials are cut off",
+                );
+                node.audit(&AuditEvent::CutOff { address });
+            }
+            None
+        }
+    }
+}
+
+async fn welcome(node: Node, stream: Stream, mut from: Remote, mut place: Place) {
+    let mut door =
+        Door { node: &node, from: &mut from, name: None, claim: None, old: None, rule: None };
     let result = tokio::select! {
-        result = run(&node, stream, &from, &mut door) => result,
+        result = run(&node, stream, &mut door) => result,
         () = tokio::time::sleep(node.config().net_setup_time) => Err(ConnectError::SetupTimeout),
         () = place.lost() => {
             let max = node.config().pending_handshakes_max;
@@ -53,29 +86,40 @@ async fn welcome(node: Node, stream: Stream, from: String, mut place: Place) {
     };
     drop(place);
     let Err(error) = result else { return };
-    let peer = door.name.as_ref().map_or("unknown", |name| name.as_str());
-    tracing::info!(%peer, %from, direction = "in", reason = %error, "connection refused");
-    if let (Some(name), Some(claim)) = (&door.name, &door.claim) {
+    let Door { name, claim, rule, .. } = door;
+    // The rule says more than the status that the peer was sent.
+    let error = rule.unwrap_or(error);
+    if let Some(ip) = from.ip
+        && is_failure(&error)
+    {
+        node.kernel().attempts.failed(ip, node.now());
+    }
+    let peer = name.as_ref().map_or("unknown", |name| name.as_str());
+    tracing::info!(%peer, from = %from.address, direction = "in", reason = %error, "connection refused");
+    node.audit(&AuditEvent::Refused(party(name.as_ref(), &from, Direction::In), &error));
+    if let (Some(name), Some(claim)) = (&name, &claim) {
         node.kernel().slots.fail(name, claim.id, error);
     }
 }
 
-async fn run(
-    node: &Node,
-    stream: Stream,
-    from: &str,
-    door: &mut Door<'_>,
-) -> Result<(), ConnectError> {
-    let stream = stream.secure_accepted(node.config(), from).await?;
+/// Two honest nodes that dial each other at the same time end one of the two handshakes.
+fn is_failure(error: &ConnectError) -> bool {
+    let nok = HandshakeError::Refused { by: Side::Local, status: Status::Nok };
+    !matches!(error, ConnectError::Handshake(refused) if *refused == nok)
+}
+
+async fn run(node: &Node, stream: Stream, door: &mut Door<'_>) -> Result<(), ConnectError> {
+    let stream = stream.secure_accepted(node.config(), &door.from.address).await?;
+    door.from.certificates = stream.certificate_names(node.config(), Direction::In);
     let (reader, writer) = stream.split();
-    let mut halves = Halves { reader, writer, peer: from.to_owned() };
+    let mut halves = Halves { reader, writer, remote: door.from.clone() };
     let challenge = getrandom::u32().map_err(|_| ConnectError::Random)?;
     let machine = Acceptor::new(node.handshake_config(), challenge, node.now())
         .map_err(ConnectError::Handshake)?;
     let outcome = accept(node, &mut halves, machine, door).await?;
     // A claim that is taken over at the last moment fills nothing: the slot has another owner.
     if let Some(claim) = &door.claim {
-        node.bring_up(claim.id, halves, &outcome);
+        node.bring_up(claim.id, halves, &outcome, Direction::In);
     }
     Ok(())
 }
@@ -83,9 +127,12 @@ async fn run(
 /// Decides for the node about one dialer.
 struct Door<'a> {
     node: &'a Node,
+    from: &'a mut Remote,
     name: Option<Atom>,
     claim: Option<Claim>,
     old: Option<Arc<Peer>>,
+    /// What kept it out, if a rule of ours did.
+    rule: Option<ConnectError>,
 }
 
 impl Door<'_> {
@@ -102,8 +149,8 @@ impl Door<'_> {
             tracing::warn!(peer = %name, "a peer has our own name");
             return Decision::Nok;
         }
-        let allow = &self.node.config().allow;
-        if allow.as_ref().is_some_and(|allowed| !allowed.contains(&atom)) {
+        if let Err(rule) = self.node.may_connect(&atom, self.from) {
+            self.rule = Some(rule);
             return Decision::NotAllowed;
         }
         loop {
@@ -122,7 +169,7 @@ impl Door<'_> {
                     return Decision::Alive;
                 }
                 Err(error) => {
-                    tracing::warn!(peer = %name, reason = %error, "peer turned away");
+                    self.rule = Some(error);
                     return Decision::NotAllowed;
                 }
             };
@@ -149,7 +196,7 @@ impl Doorkeeper for Door<'_> {
         };
         let kernel = self.node.kernel();
         let cookie = match &self.name {
-            Some(name) => kernel.cookie_for(name),
+            Some(name) => kernel.cookie_for(name, &self.node.config().admission),
             None => self.node.cookie(),
         };
         (decision, cookie)

@@ -13,17 +13,23 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use erlang_dist::{Connection, ConnectionError, Event, Now};
+use erlang_term::Atom;
 use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use super::dispatch::{dispatch, dispatch_oversized};
+use super::pace::Pace;
 use super::peer::{Backlog, Outgoing, Peer};
+use crate::audit::AuditEvent;
 use crate::error::DownReason;
 use crate::limits::{CLOSE_FLUSH, WRITE_BATCH_BYTES, WRITE_SLICES_MAX};
 use crate::node::Node;
 use crate::transport::{Reader, Writer};
+
+/// Pauses in reading that fit into the time after which a silent peer is down.
+const PAUSES_A_TICK: u32 = 8;
 
 /// What the task of a connection owns.
 pub(super) struct Driver {
@@ -32,6 +38,8 @@ pub(super) struct Driver {
     pub(super) machine: Connection,
     pub(super) reader: Reader,
     pub(super) writer: Writer,
+    bytes: Pace,
+    new_atoms: Pace,
 }
 
 /// Encoded bytes on their way into the socket.
@@ -55,6 +63,19 @@ enum Woken {
 }
 
 impl Driver {
+    pub(super) fn new(
+        node: Node,
+        peer: Arc<Peer>,
+        machine: Connection,
+        reader: Reader,
+        writer: Writer,
+    ) -> Self {
+        let now = node.now();
+        let bytes = Pace::new(node.config().peer_bytes_per_second, now);
+        let new_atoms = Pace::new(node.config().peer_new_atoms_per_second, now);
+        Self { node, peer, machine, reader, writer, bytes, new_atoms }
+    }
+
     /// Serves the connection until it ends, and says why.
     pub(super) async fn run(mut self) -> DownReason {
         let mut taken = Backlog::default();
@@ -76,7 +97,11 @@ impl Driver {
                 Woken::Read(Ok(0)) => return DownReason::ConnectionClosed,
                 Woken::Read(Ok(bytes)) => {
                     self.peer.counters().received(bytes);
-                    self.machine.input_filled(self.node.now());
+                    let now = self.node.now();
+                    self.machine.input_filled(now);
+                    if self.bytes.spend(bytes as u64, now) {
+                        self.tell_paced("bytes a second", self.bytes.per_second());
+                    }
                 }
                 Woken::Wrote(Ok(bytes)) => {
                     self.peer.counters().written(bytes);
@@ -85,7 +110,11 @@ impl Driver {
                 Woken::Read(Err(error)) | Woken::Wrote(Err(error)) => return io_reason(error),
                 Woken::Ready => {}
                 Woken::Timer => {
-                    if let Err(error) = self.machine.handle_timeout(self.node.now()) {
+                    let now = self.node.now();
+                    // It may also be the end of a pause.
+                    if self.machine.poll_timeout().is_some_and(|at| at <= now)
+                        && let Err(error) = self.machine.handle_timeout(now)
+                    {
                         return down_reason(error);
                     }
                 }
@@ -94,6 +123,30 @@ impl Driver {
     }
 
     fn handle_events(&mut self) -> Result<(), ConnectionError> {
+        let before = Atom::made_by_thread();
+        let handled = self.dispatch_events();
+        let made = Atom::made_by_thread() - before;
+        if made > 0 && self.new_atoms.spend(made, self.node.now()) {
+            self.tell_paced("new atoms a second", self.new_atoms.per_second());
+        }
+        handled
+    }
+
+    /// Says, once in a row, that the peer is read more slowly than it sends.
+    fn tell_paced(&self, what: &'static str, max: u64) {
+        let by = self.peer.node();
+        tracing::warn!(peer = %by, what, max, "a peer is over its budget and read more slowly");
+        self.node.audit(&AuditEvent::OverBudget { by, what, max });
+    }
+
+    /// When reading may go on. Never so late that the peer would seem silent.
+    fn paused_until(&mut self) -> Option<Now> {
+        let now = self.node.now();
+        let until = self.bytes.resume_at(now).max(self.new_atoms.resume_at(now))?;
+        Some(until.min(now + self.node.config().net_tick_time / PAUSES_A_TICK))
+    }
+
+    fn dispatch_events(&mut self) -> Result<(), ConnectionError> {
         while let Some(event) = self.machine.poll_event()? {
             self.peer.counters().message_in();
             match event {
@@ -132,11 +185,15 @@ impl Driver {
     }
 
     async fn wait(&mut self, output: &Output, timer: &mut Timer, more: bool) -> Woken {
-        let timeout = self.machine.poll_timeout();
+        let paused = self.paused_until();
+        let ticks = self.machine.poll_timeout();
+        let timeout = [ticks, paused].into_iter().flatten().min();
         timer.set(timeout, &self.node);
+        let reading = paused.is_none();
+        let mut space = self.machine.input_space().limit(self.bytes.read_bytes_max());
         let pending = !output.is_empty() || self.writer.is_unflushed();
         tokio::select! {
-            result = self.reader.read_buf(self.machine.input_space()) => Woken::Read(result),
+            result = self.reader.read_buf(&mut space), if reading => Woken::Read(result),
             result = output.push(&mut self.writer), if pending => Woken::Wrote(result),
             () = self.peer.wait_ready(), if !more => Woken::Ready,
             () = std::future::ready(()), if more && output.is_empty() => Woken::Ready,

@@ -11,10 +11,12 @@ use erlang_term::Atom;
 use super::handshake::{Halves, initiate};
 use super::peer::Peer;
 use super::slots::{Claim, Found};
+use crate::admission::NotAllowed;
+use crate::audit::Direction;
 use crate::config::Epmd;
 use crate::error::ConnectError;
 use crate::node::Node;
-use crate::transport::{Stream, Transport, connect_tcp};
+use crate::transport::{Remote, Stream, Transport, connect_tcp};
 
 impl Node {
     /// The connection to a node, set up now if there is none.
@@ -62,6 +64,10 @@ impl Node {
         if name.is_long() != ours_long {
             return Err(ConnectError::HostForm { node: node.clone(), ours_long });
         }
+        self.config().admission.check_name(node.as_str())?;
+        if self.allowed().is_some_and(|allowed| !allowed.contains(node)) {
+            return Err(NotAllowed::NotInAllow.into());
+        }
         Ok(name)
     }
 
@@ -72,7 +78,7 @@ impl Node {
                 return Err(ConnectError::NotRegistered { name, host });
             };
             let (reader, writer) = Stream::Memory(stream).split();
-            return Ok(Halves { reader, writer, peer: name.to_string() });
+            return Ok(Halves { reader, writer, remote: Remote::in_memory(name.as_str()) });
         }
         let mut failed = None;
         for host in resolve(name.host()).await? {
@@ -93,12 +99,16 @@ impl Node {
             Epmd::Daemon { port, .. } => port_of(name, SocketAddr::new(host, *port)).await?,
         };
         let address = SocketAddr::new(host, port);
+        self.config().admission.check_address(host)?;
         let stream = connect_tcp(address, self.config()).await.map_err(|error| {
             ConnectError::Io { address: address.to_string(), source: Arc::new(error) }
         })?;
         let stream = Stream::Tcp(stream).secure_dialed(self.config(), name.host(), address).await?;
+        let mut remote = Remote::at(address);
+        remote.certificates = stream.certificate_names(self.config(), Direction::Out);
+        self.may_connect(&name.as_atom(), &remote)?;
         let (reader, writer) = stream.split();
-        Ok(Halves { reader, writer, peer: address.to_string() })
+        Ok(Halves { reader, writer, remote })
     }
 }
 
@@ -157,11 +167,11 @@ async fn dial(node: Node, name: NodeName, claim: Claim) {
 
 async fn attempt(node: &Node, name: &NodeName, id: u64) -> Result<(), ConnectError> {
     let mut halves = node.open(name).await?;
-    let cookie = node.kernel().cookie_for(&name.as_atom());
+    let cookie = node.kernel().cookie_for(&name.as_atom(), &node.config().admission);
     let challenge = getrandom::u32().map_err(|_| ConnectError::Random)?;
     let config = node.handshake_config();
     let machine = Initiator::new(config, name.clone(), cookie, challenge, node.now());
     let outcome = initiate(node, &mut halves, machine).await?;
-    node.bring_up(id, halves, &outcome);
+    node.bring_up(id, halves, &outcome, Direction::Out);
     Ok(())
 }

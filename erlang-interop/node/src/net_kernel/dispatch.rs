@@ -27,10 +27,10 @@ pub(super) fn dispatch(node: &Node, peer: &Arc<Peer>, control: Control, payload:
     let payload = payload.unwrap_or(Term::Nil);
     match control {
         Control::Send { to, .. } | Control::SendSender { to, .. } => {
-            send_to_pid(node, &to, payload);
+            send_to_pid(node, peer, &to, payload);
         }
-        Control::RegSend { name, .. } => send_to_name(node, &name, payload),
-        Control::AliasSend { to, .. } => send_to_alias(node, &to, payload),
+        Control::RegSend { name, .. } => send_to_name(node, peer, &name, payload),
+        Control::AliasSend { to, .. } => send_to_alias(node, peer, &to, payload),
         Control::Link { from, to } => node.link_from_peer(peer, from, to),
         Control::Unlink { from, to } => node.old_unlink_from_peer(peer, &from, &to),
         Control::UnlinkId { id, from, to } => node.unlink_from_peer(peer, id, from, to),
@@ -104,7 +104,7 @@ fn dispatch_monitor_or_spawn(node: &Node, peer: &Arc<Peer>, control: Control, pa
             node.spawn_reply_from_peer(peer, &reference, &to, flags, result);
         }
         Control::AltactSigSend { exit, from, to, .. } => {
-            dispatch_altact(node, exit, &from, to, payload);
+            dispatch_altact(node, peer, exit, &from, to, payload);
         }
         other => {
             let operation = other.operation().name();
@@ -114,42 +114,49 @@ fn dispatch_monitor_or_spawn(node: &Node, peer: &Arc<Peer>, control: Control, pa
 }
 
 /// OTP 28's one signal for messages and exits to a pid, a name or an alias.
-fn dispatch_altact(node: &Node, exit: bool, from: &Pid, to: AltactTarget, payload: Term) {
+fn dispatch_altact(
+    node: &Node,
+    peer: &Peer,
+    exit: bool,
+    from: &Pid,
+    to: AltactTarget,
+    payload: Term,
+) {
     match (to, exit) {
         (AltactTarget::Pid(to), true) => node.exit_local(from, &to, payload.into()),
-        (AltactTarget::Pid(to), false) => send_to_pid(node, &to, payload),
-        (AltactTarget::Name(name), false) => send_to_name(node, &name, payload),
+        (AltactTarget::Pid(to), false) => send_to_pid(node, peer, &to, payload),
+        (AltactTarget::Name(name), false) => send_to_name(node, peer, &name, payload),
         (AltactTarget::Name(name), true) => {
             if let Some(pid) = node.whereis(&name) {
                 node.exit_local(from, &pid, payload.into());
             }
         }
-        (AltactTarget::Alias(alias), false) => send_to_alias(node, &alias, payload),
+        (AltactTarget::Alias(alias), false) => send_to_alias(node, peer, &alias, payload),
         (AltactTarget::Alias(alias), true) => {
             node.exit_by_alias(from, &alias, ExitReason::from(payload));
         }
     }
 }
 
-fn send_to_pid(node: &Node, to: &Pid, payload: Term) {
+fn send_to_pid(node: &Node, peer: &Peer, to: &Pid, payload: Term) {
     if let Some(process) = node.table().find(to) {
-        process.deliver(weighed(payload));
+        process.deliver(weighed(peer, payload));
     }
 }
 
-fn send_to_name(node: &Node, name: &Atom, payload: Term) {
+fn send_to_name(node: &Node, peer: &Peer, name: &Atom, payload: Term) {
     if let Some(process) = node.registered_process(name) {
-        process.deliver(weighed(payload));
+        process.deliver(weighed(peer, payload));
     }
 }
 
-fn send_to_alias(node: &Node, alias: &Reference, payload: Term) {
-    node.deliver_to_alias(alias, weighed(payload));
+fn send_to_alias(node: &Node, peer: &Peer, alias: &Reference, payload: Term) {
+    node.deliver_to_alias(alias, weighed(peer, payload));
 }
 
-fn weighed(payload: Term) -> Message {
+fn weighed(peer: &Peer, payload: Term) -> Message {
     let bytes = weight(&payload, WEIGHT_MAX);
-    Message::from_wire(payload, bytes)
+    Message::from_wire(payload, bytes, peer.number())
 }
 
 /// A peer speaks for its own processes only. A group leader may live anywhere.

@@ -14,13 +14,13 @@ use crate::error::ConnectError;
 use crate::limits::READ_CHUNK_BYTES;
 use crate::node::Node;
 use crate::transport::tls::TlsError;
-use crate::transport::{Reader, Writer};
+use crate::transport::{Reader, Remote, Writer};
 
 /// The two halves of a stream while its handshake runs.
 pub(super) struct Halves {
     pub(super) reader: Reader,
     pub(super) writer: Writer,
-    pub(super) peer: String,
+    pub(super) remote: Remote,
 }
 
 /// Answers what an acceptor has to ask the node.
@@ -38,7 +38,7 @@ impl Halves {
             // How TLS calls an end without a good-bye.
             return ConnectError::ClosedInHandshake;
         }
-        let address = self.peer.clone();
+        let address = self.remote.address.clone();
         // With TLS 1.3 a dialer learns here that its certificate was refused.
         match TlsError::from_io(&error) {
             Some(source) => ConnectError::Tls { address, source },

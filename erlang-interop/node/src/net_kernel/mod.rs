@@ -9,6 +9,7 @@ mod connection;
 mod dial;
 mod dispatch;
 mod handshake;
+mod pace;
 mod peer;
 mod pending;
 mod slots;
@@ -21,11 +22,15 @@ use erlang_dist::handshake::HandshakeOutcome;
 use erlang_dist::{Connection, ConnectionConfig, Cookie, TickConfig};
 use erlang_term::Atom;
 
+use crate::admission::{Admission, Attempts, Candidate, NotAllowed};
+use crate::audit::{AuditEvent, Direction, Party};
 use crate::config::NodeConfig;
 use crate::error::{ConnectError, DownReason};
 use crate::event::{NodeChange, NodeEvent};
 use crate::node::Node;
+use crate::origin::{OriginLimits, Origins};
 use crate::stats::ConnectionStats;
+use crate::transport::Remote;
 use connection::{Driver, to_the_end};
 use handshake::Halves;
 pub(crate) use peer::Peer;
@@ -67,6 +72,12 @@ pub struct NodeInfo {
     pub stats: ConnectionStats,
 }
 
+/// The far end as an audit shows it.
+fn party<'a>(node: Option<&'a Atom>, remote: &'a Remote, direction: Direction) -> Party<'a> {
+    let Remote { address, certificates, .. } = remote;
+    Party { node, address, certificates, direction }
+}
+
 /// The connections and what decides about them.
 pub(crate) struct NetKernel {
     slots: Slots,
@@ -76,6 +87,10 @@ pub(crate) struct NetKernel {
     /// Names once connected, bounded by the connections limit.
     known: Mutex<Vec<Atom>>,
     handshakes: Pending,
+    attempts: Attempts,
+    /// Names of `net_kernel:allow/1`; `None`: it was not called.
+    allowed: RwLock<Option<Vec<Atom>>>,
+    origins: Origins,
 }
 
 impl NetKernel {
@@ -87,6 +102,12 @@ impl NetKernel {
             default_cookie: RwLock::new(config.cookie.clone()),
             known: Mutex::default(),
             handshakes: Pending::new(config.pending_handshakes_max),
+            attempts: Attempts::new(
+                config.failed_handshakes_burst,
+                config.failed_handshakes_per_second,
+            ),
+            allowed: RwLock::new(config.allow.clone()),
+            origins: Origins::default(),
         }
     }
 
@@ -94,9 +115,13 @@ impl NetKernel {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn cookie_for(&self, node: &Atom) -> Cookie {
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    fn cookie_for(&self, node: &Atom, admission: &Admission) -> Cookie {
         let own = self.cookies.read().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
-        own.unwrap_or_else(|| {
+        own.or_else(|| admission.cookie_for(node)).unwrap_or_else(|| {
             self.default_cookie.read().unwrap_or_else(PoisonError::into_inner).clone()
         })
     }
@@ -169,6 +194,41 @@ impl Node {
         })
     }
 
+    /// Lets these nodes connect, and none that was never given here: `net_kernel:allow/1`. Before the
+    /// first call every node may. Open connections stay.
+    pub fn allow(&self, nodes: &[Atom]) {
+        let mut allowed = self.kernel().allowed.write().unwrap_or_else(PoisonError::into_inner);
+        let allowed = allowed.get_or_insert_default();
+        for node in nodes {
+            if !allowed.contains(node) {
+                allowed.push(node.clone());
+            }
+        }
+    }
+
+    /// The nodes given to [`Node::allow`]; `None`: it was never called.
+    pub fn allowed(&self) -> Option<Vec<Atom>> {
+        self.kernel().allowed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a node may connect, or be dialed.
+    fn may_connect(&self, node: &Atom, remote: &Remote) -> Result<(), ConnectError> {
+        if self.allowed().is_some_and(|allowed| !allowed.contains(node)) {
+            return Err(NotAllowed::NotInAllow.into());
+        }
+        let candidate = Candidate {
+            node: node.as_str(),
+            address: remote.ip,
+            certificates: &remote.certificates,
+        };
+        self.config().admission.check(&candidate)?;
+        let max = self.config().address_connections_max;
+        if remote.ip.is_some_and(|ip| self.kernel().slots.count_at(ip) >= max) {
+            return Err(ConnectError::TooManyOfAddress { max });
+        }
+        Ok(())
+    }
+
     /// Sets the cookie for one peer, or for all that have none of their own.
     pub fn set_cookie(&self, node: Option<&Atom>, cookie: Cookie) {
         let kernel = self.kernel();
@@ -210,20 +270,34 @@ impl Node {
     }
 
     /// Brings a connection up whose handshake is done, and starts its task.
-    fn bring_up(&self, owner: u64, halves: Halves, outcome: &HandshakeOutcome) {
+    fn bring_up(
+        &self,
+        owner: u64,
+        halves: Halves,
+        outcome: &HandshakeOutcome,
+        direction: Direction,
+    ) {
         let name = outcome.peer.as_atom();
         let kernel = self.kernel();
+        let limits = OriginLimits {
+            calls_max: self.config().peer_calls_max,
+            processes_max: self.config().peer_processes_max,
+        };
+        let origin = kernel.origins.connected(&name, limits);
         let peer = Arc::new(Peer::new(
             owner,
             name.clone(),
             outcome.peer_creation.into(),
             outcome.flags,
             self.config().dist_buf_busy_limit_bytes,
+            halves.remote.ip,
+            origin,
         ));
         let tick = TickConfig { net_tick_time: self.config().net_tick_time, ..Default::default() };
         let config = ConnectionConfig { tick, ..Default::default() };
         let machine = Connection::new(config, outcome, self.now());
         if !kernel.slots.fill(&name, owner, Arc::clone(&peer)) {
+            kernel.origins.gone(peer.number());
             return;
         }
         kernel.remember(&name, self.config().connections_max);
@@ -236,9 +310,9 @@ impl Node {
         });
         tracing::info!(peer = %name, hidden = peer.is_hidden(), connection = owner, "nodeup");
         kernel.slots.tell_up(&name, owner, &peer);
-        let Halves { reader, writer, .. } = halves;
-        let driver =
-            Driver { node: self.clone(), peer: Arc::clone(&peer), machine, reader, writer };
+        let Halves { reader, writer, remote } = halves;
+        self.audit(&AuditEvent::Joined(party(Some(&name), &remote, direction)));
+        let driver = Driver::new(self.clone(), Arc::clone(&peer), machine, reader, writer);
         let node = self.clone();
         self.runtime().spawn(async move {
             let reason = to_the_end(driver.run()).await;
@@ -256,8 +330,10 @@ impl Node {
             node: peer.node().clone(),
             hidden: peer.is_hidden(),
             connection_id: peer.id(),
-            change: NodeChange::Down(reason),
+            change: NodeChange::Down(reason.clone()),
         });
+        self.audit(&AuditEvent::Left { node: peer.node(), reason: &reason });
+        self.kernel().origins.gone(peer.number());
         self.kernel().slots.free(peer);
         peer.set_gone();
     }

@@ -5,6 +5,7 @@
 //! busy.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::error::DownReason;
 use crate::limits::SIGNAL_OVERRUN_BYTES;
+use crate::origin::{ConnectionNumber, Origin};
 use crate::stats::Counters;
 use crate::weight::weight;
 
@@ -82,6 +84,10 @@ pub(crate) struct Peer {
     creation: u32,
     flags: DistributionFlags,
     busy_limit: usize,
+    /// Where the peer is; `None` in memory.
+    address: Option<IpAddr>,
+    number: ConnectionNumber,
+    origin: Origin,
     queue: Mutex<Queue>,
     /// Whether `queue.closed` is set, to be seen without the lock.
     closed: AtomicBool,
@@ -109,8 +115,13 @@ impl Peer {
         creation: u32,
         flags: DistributionFlags,
         busy_limit: usize,
+        address: Option<IpAddr>,
+        (number, origin): (ConnectionNumber, Origin),
     ) -> Self {
         Self {
+            address,
+            number,
+            origin,
             id,
             node,
             creation,
@@ -144,6 +155,20 @@ impl Peer {
 
     pub(crate) fn flags(&self) -> DistributionFlags {
         self.flags
+    }
+
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// What marks messages that come over the connection.
+    pub(crate) fn number(&self) -> ConnectionNumber {
+        self.number
+    }
+
+    /// The peer as one that has things done here.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -301,9 +326,12 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::origin::{OriginLimits, Origins};
 
     fn peer(busy_limit: usize) -> Peer {
-        Peer::new(1, atom!("a@h"), 4, DistributionFlags::DEFAULT, busy_limit)
+        let limits = OriginLimits { calls_max: 1, processes_max: 1 };
+        let origin = Origins::default().connected(&atom!("a@h"), limits);
+        Peer::new(1, atom!("a@h"), 4, DistributionFlags::DEFAULT, busy_limit, None, origin)
     }
 
     fn message(bytes: usize) -> (Control, Option<Term>) {

@@ -45,12 +45,14 @@ impl Pending {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a handshake with a peer at `from`, an address with its port.
-    pub(super) fn enter(&self, from: &str) -> Place {
+    /// A place for a handshake with a peer at `from`, an address with its port. With more than
+    /// `source_max` from there, the oldest of them gives way.
+    pub(super) fn enter(&self, from: &str, source_max: usize) -> Place {
         // Whoever has a host has all its ports.
         let source = from.rsplit_once(':').map_or(from, |(host, _port)| host);
         let (sender, lost) = oneshot::channel();
         let mut list = self.lock();
+        list.make_room_at(source, source_max);
         if list.entries.len() >= self.max {
             list.give_up_one();
         }
@@ -62,6 +64,18 @@ impl Pending {
 }
 
 impl List {
+    fn make_room_at(&mut self, source: &str, max: usize) {
+        if max >= self.entries.len() {
+            return;
+        }
+        let of_source = |entry: &&Entry| entry.source == source;
+        if self.entries.iter().filter(of_source).count() >= max
+            && let Some(at) = self.entries.iter().position(|entry| entry.source == source)
+        {
+            self.entries.remove(at);
+        }
+    }
+
     fn give_up_one(&mut self) {
         let mut by_source: HashMap<&str, usize> = HashMap::new();
         for entry in &self.entries {
@@ -95,6 +109,8 @@ mod tests {
 
     use super::*;
 
+    const MANY: usize = usize::MAX;
+
     fn is_lost(place: &mut Place) -> bool {
         place.lost().now_or_never().is_some()
     }
@@ -102,11 +118,12 @@ mod tests {
     #[test]
     fn the_oldest_of_the_most_numerous_gives_way() {
         let pending = Pending::new(4);
-        let mut good = pending.enter("10.0.0.1:5");
-        let mut crowd: Vec<Place> = (0..3).map(|n| pending.enter(&format!("[::7]:{n}"))).collect();
-        let mut fresh = pending.enter("10.0.0.2:9");
+        let mut good = pending.enter("10.0.0.1:5", MANY);
+        let mut crowd: Vec<Place> =
+            (0..3).map(|n| pending.enter(&format!("[::7]:{n}"), MANY)).collect();
+        let mut fresh = pending.enter("10.0.0.2:9", MANY);
         assert!(is_lost(&mut crowd[0]));
-        let mut again = pending.enter("[::7]:8");
+        let mut again = pending.enter("[::7]:8", MANY);
         assert!(is_lost(&mut crowd[1]));
         assert!(!is_lost(&mut crowd[2]) && !is_lost(&mut again));
         assert!(!is_lost(&mut good) && !is_lost(&mut fresh));
@@ -115,12 +132,22 @@ mod tests {
     #[test]
     fn a_place_that_is_left_is_free() {
         let pending = Pending::new(1);
-        drop(pending.enter("10.0.0.1:5"));
-        let mut only = pending.enter("10.0.0.1:6");
+        drop(pending.enter("10.0.0.1:5", MANY));
+        let mut only = pending.enter("10.0.0.1:6", MANY);
         assert!(!is_lost(&mut only));
         assert_eq!(pending.lock().entries.len(), 1);
         // As many as there are places, also when none was wanted.
         let none = Pending::new(0);
-        assert!(!is_lost(&mut none.enter("10.0.0.1:5")));
+        assert!(!is_lost(&mut none.enter("10.0.0.1:5", MANY)));
+    }
+
+    #[test]
+    fn a_source_that_may_have_few_gives_way_to_itself() {
+        let pending = Pending::new(10);
+        let mut other = pending.enter("10.0.0.2:9", MANY);
+        let mut few: Vec<Place> =
+            (0..3).map(|n| pending.enter(&format!("10.0.0.1:{n}"), 2)).collect();
+        assert!(is_lost(&mut few[0]));
+        assert!(!is_lost(&mut few[1]) && !is_lost(&mut few[2]) && !is_lost(&mut other));
     }
 }

@@ -1,6 +1,7 @@
 //! One slot a node name: free, claimed by a handshake, or connected.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use erlang_term::Atom;
@@ -102,6 +103,13 @@ impl Slots {
             _ => None,
         });
         open.collect()
+    }
+
+    /// Connections with that address that are up or closing.
+    pub(super) fn count_at(&self, address: IpAddr) -> usize {
+        let at =
+            |slot: &&Slot| matches!(slot, Slot::Up(peer, _) if peer.address() == Some(address));
+        self.read().slots.values().filter(at).count()
     }
 
     /// For a dialer: the connection, or the wait for it, or the right to set it up.

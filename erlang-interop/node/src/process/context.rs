@@ -11,8 +11,10 @@ use crate::ExitReason;
 use crate::alias::AliasMode;
 use crate::destination::Destination;
 use crate::error::{RegisterError, SpawnError};
+use crate::message::Message;
 use crate::monitor::{DemonitorOptions, MonitorTarget};
 use crate::node::Node;
+use crate::origin::{ConnectionNumber, Origin};
 use crate::spawn::{Mfa, SpawnOptions, Spawned};
 use crate::spawn_request::SpawnRequestOptions;
 
@@ -24,6 +26,8 @@ pub struct Context {
     node: Node,
     process: Arc<Process>,
     mailbox: Mailbox,
+    /// Over which connection the last message came.
+    received_over: ConnectionNumber,
 }
 
 /// No message came in time.
@@ -33,7 +37,7 @@ pub struct ReceiveTimeout;
 
 impl Context {
     pub(crate) fn new(node: Node, process: Arc<Process>) -> Self {
-        Self { node, process, mailbox: Mailbox::default() }
+        Self { node, process, mailbox: Mailbox::default(), received_over: 0 }
     }
 
     pub(super) fn mailbox_parts(&mut self) -> (&Process, &mut Mailbox) {
@@ -43,6 +47,18 @@ impl Context {
     /// The pid: `self()`.
     pub fn pid(&self) -> &Pid {
         self.process.pid()
+    }
+
+    pub(super) fn note_received(&mut self, message: &Message) {
+        self.received_over = message.connection();
+    }
+
+    /// On whose behalf the process acts: the peer that sent the message it received last, else the
+    /// peer it was started for. `None`: this node itself. What a message says of its sender is a
+    /// claim; this is where it came from.
+    pub fn asker(&self) -> Option<Origin> {
+        let sender = self.node.kernel().origins().of(self.received_over);
+        sender.or_else(|| self.process.origin().cloned())
     }
 
     /// The node the process runs on.

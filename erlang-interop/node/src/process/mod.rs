@@ -28,6 +28,7 @@ use crate::alias::AliasMode;
 use crate::link::Link;
 use crate::message::Message;
 use crate::monitor::{Monitor, Watcher};
+use crate::origin::{LiveProcess, Origin};
 use crate::spawn_request::PendingSpawn;
 
 pub use context::{Context, ReceiveTimeout};
@@ -44,6 +45,8 @@ pub(crate) struct Process {
     /// Set with `Phase::Exiting`, so that a poll of a healthy process takes no lock.
     exit_requested: AtomicBool,
     limits: MailboxLimits,
+    /// The peer it lives for, and its place in that peer's budget.
+    lives_for: Option<LiveProcess>,
     state: Mutex<State>,
 }
 
@@ -91,8 +94,14 @@ pub(crate) struct Relations {
 }
 
 impl Process {
-    pub(crate) fn new(pid: Pid, group_leader: Pid, limits: MailboxLimits) -> Arc<Self> {
+    pub(crate) fn new(
+        pid: Pid,
+        group_leader: Pid,
+        limits: MailboxLimits,
+        lives_for: Option<LiveProcess>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            lives_for,
             pid,
             messages: AtomicUsize::new(0),
             wire_bytes: AtomicUsize::new(0),
@@ -112,6 +121,11 @@ impl Process {
 
     pub(crate) fn pid(&self) -> &Pid {
         &self.pid
+    }
+
+    /// The peer it lives for.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.lives_for.as_ref().map(LiveProcess::origin)
     }
 
     /// The state. A panic while it is held leaves it usable: each change is complete in itself.

@@ -28,7 +28,7 @@ impl Context {
         tokio::task::consume_budget().await;
         let mut scan = Scan::default();
         let (process, mailbox) = self.mailbox_parts();
-        poll_fn(|task| {
+        let found = poll_fn(|task| {
             loop {
                 if let Some(found) = mailbox.search(process, &mut scan, &mut choose) {
                     return Poll::Ready(found);
@@ -38,7 +38,9 @@ impl Context {
                 }
             }
         })
-        .await
+        .await;
+        self.note_received(&found.0);
+        found
     }
 
     /// The next message, if one comes in time: Erlang's `after`. Zero looks without waiting.
@@ -75,6 +77,7 @@ impl Context {
     ) -> Result<(Message, T), ReceiveTimeout> {
         let (process, mailbox) = self.mailbox_parts();
         if let Some(found) = mailbox.search(process, &mut Scan::default(), &mut choose) {
+            self.note_received(&found.0);
             return Ok(found);
         }
         if time.is_zero() {
@@ -93,7 +96,9 @@ impl Context {
     ) -> Option<Message> {
         let (process, mailbox) = self.mailbox_parts();
         let mut choose = |message: &Message| wanted(message).then_some(());
-        mailbox.search(process, &mut Scan::default(), &mut choose).map(|found| found.0)
+        let found = mailbox.search(process, &mut Scan::default(), &mut choose)?.0;
+        self.note_received(&found);
+        Some(found)
     }
 
     /// The next message already here.

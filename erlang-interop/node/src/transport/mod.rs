@@ -8,7 +8,7 @@ mod tcp;
 pub mod tls;
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, ReadHalf, WriteHal
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::audit::Direction;
 use crate::config::NodeConfig;
 use crate::error::{ConnectError, StartError};
 use memory::MemoryNet;
@@ -74,6 +75,28 @@ pub(crate) enum Writer {
     Memory(WriteHalf<DuplexStream>),
 }
 
+/// The far end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    /// Its address with the port, for people.
+    pub(crate) address: String,
+    /// Its address; none in memory.
+    pub(crate) ip: Option<IpAddr>,
+    /// What its verified certificate is for.
+    pub(crate) certificates: Vec<String>,
+}
+
+impl Remote {
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let ip = Some(address.ip().to_canonical());
+        Self { address: address.to_string(), ip, certificates: Vec::new() }
+    }
+
+    pub(crate) fn in_memory(name: &str) -> Self {
+        Self { address: name.to_owned(), ip: None, certificates: Vec::new() }
+    }
+}
+
 /// Where peers come in.
 pub(crate) enum Listener {
     Tcp(TcpListener),
@@ -105,16 +128,16 @@ impl Listener {
     }
 
     /// The next peer. Its bytes are not to be used before [`Stream::secure_accepted`].
-    pub(crate) async fn accept(&mut self, config: &NodeConfig) -> io::Result<(Stream, String)> {
+    pub(crate) async fn accept(&mut self, config: &NodeConfig) -> io::Result<(Stream, Remote)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
                 tcp::tune(&stream, config)?;
-                Ok((Stream::Tcp(stream), from.to_string()))
+                Ok((Stream::Tcp(stream), Remote::at(from)))
             }
             Self::Memory(listener) => {
                 let stream = listener.accept().await;
-                Ok((Stream::Memory(stream), "memory".to_owned()))
+                Ok((Stream::Memory(stream), Remote::in_memory("memory")))
             }
         }
     }
@@ -150,6 +173,18 @@ impl Stream {
                 secured.map(|io| Self::Tls(Box::new(io))).map_err(|error| failed(&address, error))
             }
             (_, stream) => Ok(stream),
+        }
+    }
+
+    /// What the peer's certificate is for, if it has shown one and we verified it.
+    pub(crate) fn certificate_names(
+        &self,
+        config: &NodeConfig,
+        direction: Direction,
+    ) -> Vec<String> {
+        match (self, &config.transport) {
+            (Self::Tls(io), Transport::Tls(tls)) => tls.verified_names(io, direction),
+            _ => Vec::new(),
         }
     }
 

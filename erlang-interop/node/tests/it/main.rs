@@ -1,5 +1,6 @@
 //! Integration tests of the node: alone, in pairs over loopback, and with real BEAMs.
 
+mod admission;
 mod beam;
 mod beam_node;
 mod certificates;

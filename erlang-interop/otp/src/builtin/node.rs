@@ -119,6 +119,19 @@ async fn connect_node(call: Call) -> Outcome {
     Ok(Term::from(node == call.node().name() || call.node().connect(node).await.is_ok()))
 }
 
+/// `net_kernel:allow/1`.
+async fn allow(call: Call) -> Outcome {
+    let names = super::list(&call.arguments[0])?;
+    let names: Option<Vec<Atom>> = names.iter().map(|name| name.as_atom().cloned()).collect();
+    call.node().allow(&names.ok_or_else(Exception::badarg)?);
+    Ok(term!(ok))
+}
+
+/// `net_kernel:allowed/0`.
+async fn allowed(call: Call) -> Outcome {
+    Ok(term!({ok, (Term::list(call.node().allowed().unwrap_or_default().iter()))}))
+}
+
 async fn disconnect_node(call: Call) -> Outcome {
     let node = call.arguments[0].as_atom().ok_or_else(Exception::badarg)?;
     Ok(Term::from(call.node().disconnect(node).await))
@@ -201,6 +214,8 @@ fn register_net(builder: &mut FunctionsBuilder) {
             let seconds = call.node().config().net_tick_time.as_secs();
             Ok(Term::from(i64::try_from(seconds).unwrap_or(i64::MAX)))
         })
+        .function("net_kernel", "allow", 1, allow)
+        .function("net_kernel", "allowed", 0, allowed)
         .function("net_kernel", "stop", 0, refused)
         .function("net_adm", "ping", 1, ping)
         .function("net_adm", "localhost", 0, |call| async move {

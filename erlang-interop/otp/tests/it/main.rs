@@ -11,6 +11,7 @@ mod clients;
 mod global;
 mod mesh;
 mod pg;
+mod policy;
 mod replay;
 mod servers;
 mod tasks;

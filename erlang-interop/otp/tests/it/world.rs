@@ -34,13 +34,18 @@ impl World {
         Self { epmd: Server::bind(&config).expect("a free port").spawn() }
     }
 
-    /// A node of ours, listening, with a task supervisor and the diagnostics.
-    pub(crate) async fn ours(&self, name: &str) -> Ours {
+    /// How a node of ours is set up.
+    pub(crate) fn config(&self, name: &str) -> NodeConfig {
         let name = NodeName::new(&format!("{name}@127.0.0.1")).unwrap();
         let mut config = NodeConfig::new(name, Cookie::new(COOKIE).unwrap());
         config.epmd =
             Epmd::Daemon { address: std::net::Ipv4Addr::LOCALHOST.into(), port: self.epmd.port() };
-        let node = Node::new(config).unwrap();
+        config
+    }
+
+    /// A node of ours, listening, with a task supervisor and the diagnostics.
+    pub(crate) async fn ours(&self, name: &str) -> Ours {
+        let node = Node::new(self.config(name)).unwrap();
         let functions = Functions::builder()
             .pure("Elixir.HAR", "version", 0, |_| Ok(Term::from("9.9.9")))
             .build();

@@ -39,6 +39,9 @@ pub(super) struct Decoder<'a> {
     depth: usize,
     terms_left: usize,
     terms_max: usize,
+    /// Atoms that this thread will have made when the term has made all it may.
+    atoms_end: u64,
+    new_atoms_max: usize,
 }
 
 /// A container that waits for `missing` more values; its own start at `start` on the stack.
@@ -79,6 +82,8 @@ impl<'a> Decoder<'a> {
             depth: options.limits.depth,
             terms_left: options.limits.terms_max,
             terms_max: options.limits.terms_max,
+            atoms_end: Atom::made_by_thread().saturating_add(options.limits.new_atoms_max as u64),
+            new_atoms_max: options.limits.new_atoms_max,
         }
     }
 
@@ -160,6 +165,14 @@ impl<'a> Decoder<'a> {
                 return self.reader.fail(DecodeErrorKind::Tag { tag });
             }
         };
+        if matches!(
+            term,
+            Term::Atom(_) | Term::Pid(_) | Term::Reference(_) | Term::Port(_) | Term::Fun(_)
+        ) && Atom::made_by_thread() > self.atoms_end
+        {
+            let max = self.new_atoms_max;
+            return self.reader.fail(DecodeErrorKind::Limit { what: "new atoms", max });
+        }
         self.values.push(term);
         Ok(true)
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::atom::Atom;
-use crate::limits::{DEPTH_MAX, INFLATED_BYTES_MAX, TERMS_MAX};
+use crate::limits::{DEPTH_MAX, INFLATED_BYTES_MAX, NEW_ATOMS_MAX, TERMS_MAX};
 use crate::tag;
 use crate::term::{LocalTerm, Term};
 
@@ -28,13 +28,20 @@ pub struct DecodeLimits {
     pub depth: usize,
     /// Terms in all, containers included.
     pub terms_max: usize,
+    /// Atoms that nobody has used before.
+    pub new_atoms_max: usize,
     /// Bytes that a compressed term may inflate to.
     pub inflated_bytes_max: usize,
 }
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { depth: DEPTH_MAX, terms_max: TERMS_MAX, inflated_bytes_max: INFLATED_BYTES_MAX }
+        Self {
+            depth: DEPTH_MAX,
+            terms_max: TERMS_MAX,
+            new_atoms_max: NEW_ATOMS_MAX,
+            inflated_bytes_max: INFLATED_BYTES_MAX,
+        }
     }
 }
 

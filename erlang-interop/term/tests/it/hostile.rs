@@ -78,6 +78,26 @@ fn terms_are_counted() {
 }
 
 #[test]
+fn new_atoms_are_counted_and_known_ones_are_not() {
+    let limits = DecodeLimits { new_atoms_max: 10, ..DecodeLimits::default() };
+    let fresh = |prefix: &str| {
+        // As bytes, so that nobody has made the atoms before.
+        let mut bytes = vec![131, 104, 11];
+        for number in 10..21 {
+            let text = format!("{prefix}{number}");
+            bytes.extend([119, u8::try_from(text.len()).expect("short")]);
+            bytes.extend(text.as_bytes());
+        }
+        Bytes::from(bytes)
+    };
+    let known = fresh("counted_known");
+    let _kept = decode(&known).expect("a tuple");
+    assert!(decode_with(&known, &limits).is_ok());
+    let error = decode_with(&fresh("counted_fresh"), &limits).expect_err("eleven");
+    assert_eq!(error.kind, DecodeErrorKind::Limit { what: "new atoms", max: 10 });
+}
+
+#[test]
 fn compressed_terms_are_bounded_before_and_while_inflating() {
     let big = Term::binary(vec![0u8; 1 << 20]);
     let options = EncodeOptions { compressed: Some(9), ..EncodeOptions::default() };

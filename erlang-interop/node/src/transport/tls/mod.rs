@@ -27,6 +27,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
+use crate::audit::Direction;
 use crate::limits::{TLS_EXPIRY_WARNING, TLS_READ_BYTES, TLS_WARNING_PERIOD};
 pub use error::{TlsConfigError, TlsError, TlsSide};
 use load::{Fingerprint, Loaded};
@@ -161,6 +162,22 @@ impl Tls {
         let connecting = TlsConnector::from(config).connect(name, buffered(stream));
         let connected = timeout(share(limit), connecting).await.map_err(|_| TlsError::Silent)?;
         Ok(TlsStream::from(connected?))
+    }
+}
+
+impl Tls {
+    /// What the peer's certificate is for. Nothing when that side does not verify.
+    pub(crate) fn verified_names(&self, io: &TlsIo, direction: Direction) -> Vec<String> {
+        let options = &self.0.options;
+        let verified = match direction {
+            Direction::In => options.server.as_ref().is_some_and(|server| server.verify_peer),
+            Direction::Out => options.client.verify_peer,
+        };
+        let (_, session) = io.get_ref();
+        match session.peer_certificates() {
+            Some([own, ..]) if verified => validity::names(own),
+            _ => Vec::new(),
+        }
     }
 }
 
