@@ -32,13 +32,13 @@ where
 }
 
 /// Whether a message to that node would not set up a connection.
-fn connected(context: &Context, node: &Atom) -> bool {
+pub(crate) fn is_connected(context: &Context, node: &Atom) -> bool {
     node == context.node().name() || context.node().node_info(node).is_some()
 }
 
 /// Sends to a registered name on a node, unless the node isn't connected: `noconnect`.
 pub async fn send_connected(context: &Context, to: (Atom, Atom), message: impl Into<Term>) {
-    if connected(context, &to.1) {
+    if is_connected(context, &to.1) {
         context.send(to, message).await;
     }
 }

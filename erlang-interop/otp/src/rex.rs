@@ -7,6 +7,7 @@ use erlang_node::{Context, Destination, SpawnOptions};
 use erlang_term::{Atom, Pid, Term, atom, term};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::client::is_connected;
 use crate::functions::{Caller, Functions};
 use crate::gen_message::From;
 use crate::gen_server::{Answer, GenServer, Next};
@@ -98,7 +99,12 @@ impl Rex {
         let node = context.node().name();
         let features = term!({features_reply, (node), [erpc]});
         match request.as_tuple() {
-            None if request.is_atom("features_request") => context.send(from, features).await,
+            // Asked at nodeup: nobody waits for it who has left since, and whom we must not dial.
+            None if request.is_atom("features_request") => {
+                if is_connected(context, from.node()) {
+                    context.send(from, features).await;
+                }
+            }
             Some([tag, name, message]) if tag.is_atom("sbcast") => {
                 let found = deliver(context, name, message.clone()).await;
                 context.send(from, bcast_reply(node, name, found)).await;

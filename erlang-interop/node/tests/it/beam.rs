@@ -307,3 +307,24 @@ async fn a_beam_without_a_name_is_given_one() {
     until("it is connected", || node.nodes(NodeFilter::Hidden).len() == 1).await;
     assert!(node.nodes(NodeFilter::Visible).is_empty());
 }
+
+/// Whoever dials while the other side does too gets its connection, whichever attempt goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_beam_connects_while_we_dial_it() {
+    let node = node("zz").await;
+    let mut beam = Beam::start("aa").await;
+    let name = node.name().as_str();
+    let round = format!("erlang:disconnect_node('{name}'), net_kernel:connect_node('{name}')");
+    let (sender, absent) = (node.clone(), (atom!("nobody"), beam.name.clone()));
+    let dialing = tokio::spawn(async move {
+        loop {
+            // Each message dials unless there is a connection.
+            sender.send(absent.clone(), Term::atom("hello")).await;
+            tokio::task::yield_now().await;
+        }
+    });
+    for round_number in 0..300 {
+        assert_eq!(beam.eval(&round).await, "true", "in round {round_number}");
+    }
+    dialing.abort();
+}

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::output::LockerEvent;
 use super::shared::Shared;
-use crate::client::{cast_connected, multi_call};
+use crate::client::{cast_connected, is_connected, multi_call};
 use crate::limits::CALL_TIMEOUT;
 
 /// The first attempt after a connect, when we know nobody else: soon.
@@ -291,10 +291,14 @@ impl Locker {
         self.ask(nodes, atom!("del_lock"), lock).await;
     }
 
+    /// Asks those of the nodes that are connected. One that has just left must not be dialed for
+    /// it: its node would find our attempt in the way of its own.
     async fn ask(&mut self, nodes: &[Atom], what: Atom, lock: &Term) -> Vec<(Atom, Term)> {
         let request = Term::from((what, lock));
         let server = atom!("global_name_server");
-        multi_call(&mut self.context, nodes, &server, request, CALL_TIMEOUT).await
+        let mut nodes = nodes.to_vec();
+        nodes.retain(|node| is_connected(&self.context, node));
+        multi_call(&mut self.context, &nodes, &server, request, CALL_TIMEOUT).await
     }
 }
 
