@@ -36,16 +36,9 @@ pub(crate) fn is_connected(context: &Context, node: &Atom) -> bool {
     node == context.node().name() || context.node().node_info(node).is_some()
 }
 
-/// Sends to a registered name on a node, unless the node isn't connected: `noconnect`.
-pub async fn send_connected(context: &Context, to: (Atom, Atom), message: impl Into<Term>) {
-    if is_connected(context, &to.1) {
-        context.send(to, message).await;
-    }
-}
-
-/// As [`send_connected`], a cast.
+/// A cast that dials nobody: one for a node that isn't connected is gone.
 pub async fn cast_connected(context: &Context, to: (Atom, Atom), message: impl Into<Term>) {
-    send_connected(context, to, cast_message(message)).await;
+    context.send_connected(to, cast_message(message)).await;
 }
 
 /// Calls the server of the same name on several nodes at once: `gen_server:multi_call/4`. Gives

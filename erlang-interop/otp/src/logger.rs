@@ -10,7 +10,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use erlang_node::{Context, ExitReason};
 use erlang_term::{Atom, Pid, Term, atom, term};
 
-use crate::client::send_connected;
 use crate::gen_server::{GenServer, Next};
 use crate::limits::LOG_TEXT_BYTES_MAX;
 
@@ -138,7 +137,7 @@ pub async fn report_crash(context: &Context, reason: &ExitReason) {
         time => (time)
     });
     let message = term!({log, error, (format), (arguments), (meta)});
-    send_connected(context, (atom!("logger_proxy"), leader.node().clone()), message).await;
+    context.send_connected((atom!("logger_proxy"), leader.node().clone()), message).await;
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use erlang_node::{Context, Destination, SpawnOptions};
 use erlang_term::{Atom, Pid, Term, atom, term};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::client::is_connected;
 use crate::functions::{Caller, Functions};
 use crate::gen_message::From;
 use crate::gen_server::{Answer, GenServer, Next};
@@ -101,9 +100,7 @@ impl Rex {
         match request.as_tuple() {
             // Asked at nodeup: nobody waits for it who has left since, and whom we must not dial.
             None if request.is_atom("features_request") => {
-                if is_connected(context, from.node()) {
-                    context.send(from, features).await;
-                }
+                context.send_connected(from, features).await;
             }
             Some([tag, name, message]) if tag.is_atom("sbcast") => {
                 let found = deliver(context, name, message.clone()).await;

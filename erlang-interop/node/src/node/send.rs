@@ -57,8 +57,16 @@ impl Node {
                 None => return,
             },
         };
-        if peer.may_send().await {
-            peer.signal(to.control(from), Some(message));
+        send_over(&peer, from, to, message).await;
+    }
+
+    /// As [`Node::send_from`], but what is for a node that isn't connected is gone: `noconnect`.
+    pub(crate) async fn send_connected(&self, from: &Pid, to: Destination, message: Term) {
+        let Some(node) = to.elsewhere(self) else {
+            return self.send_from(from, to, message).await;
+        };
+        if let Some(peer) = self.connected_peer(node) {
+            send_over(&peer, from, to, message).await;
         }
     }
 
@@ -139,5 +147,11 @@ impl Node {
         };
         let peer: Arc<Peer> = peer;
         peer.signal(control, None);
+    }
+}
+
+async fn send_over(peer: &Peer, from: &Pid, to: Destination, message: Term) {
+    if peer.may_send().await {
+        peer.signal(to.control(from), Some(message));
     }
 }

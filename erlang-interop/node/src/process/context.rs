@@ -79,6 +79,12 @@ impl Context {
         self.node.send_from(self.process.pid(), to.into(), message.into()).await;
     }
 
+    /// As [`Context::send`], but dials nobody: a message for a node that isn't connected is gone.
+    /// `erlang:send/3` with `noconnect`.
+    pub async fn send_connected(&self, to: impl Into<Destination>, message: impl Into<Term>) {
+        self.node.send_connected(self.process.pid(), to.into(), message.into()).await;
+    }
+
     /// Links to a process. When there is none, an exit signal `noproc` (or `noconnection`) comes.
     pub async fn link(&self, to: &Pid) {
         self.node.link(&self.process, to).await;

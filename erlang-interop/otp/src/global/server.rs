@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::output::{LockerEvent, Output};
 use super::resolve;
 use super::shared::Shared;
-use crate::client::{cast_connected, send_connected};
+use crate::client::cast_connected;
 use crate::gen_message::From;
 use crate::gen_server::{Answer, GenServer, Next, reply};
 
@@ -125,7 +125,7 @@ impl NameServer {
                     cast_connected(context, (atom!("global_name_server"), node), message).await;
                 }
                 Output::Send(node, message) => {
-                    send_connected(context, (atom!("global_name_server"), node), message).await;
+                    context.send_connected((atom!("global_name_server"), node), message).await;
                 }
                 Output::Reply(from, value) => reply(context, &from, value).await,
                 Output::Monitor(pid) => self.monitor(context, pid).await,

@@ -15,7 +15,6 @@ use erlang_node::{
 use erlang_term::{Atom, Pid, Reference, Term, atom, term};
 use tokio::sync::broadcast;
 
-use crate::client::send_connected;
 use crate::gen_message::From;
 use crate::gen_server::{Answer, CallError, GenServer, Next, call_from};
 use crate::limits::CALL_TIMEOUT;
@@ -214,7 +213,7 @@ fn local_pids(context: &Context, pids: &Term) -> Option<Vec<Pid>> {
 impl Server {
     async fn discover(&self, context: &Context, node: Atom) {
         let message = self.scope.with(context.pid(), |scope| scope.discover_message());
-        send_connected(context, (self.name.clone(), node), message).await;
+        context.send_connected((self.name.clone(), node), message).await;
     }
 
     async fn protocol(&mut self, context: &mut Context, message: &Term) {
