@@ -77,6 +77,9 @@ impl HarNode {
     pub async fn start(settings: &Settings) -> Result<Self, StartFailure> {
         let cookie = settings.erlang_cookie(true)?;
         let config = node_config(settings, &cookie)?;
+        let peers: Result<Vec<Atom>, _> =
+            settings.nodes.value.0.iter().map(|name| atom_of(name)).collect();
+        let peers = peers?;
         let wanted = Wanted {
             port: settings.epmd_port.value,
             embedded: settings.epmd_embedded.value,
@@ -96,8 +99,7 @@ impl HarNode {
         }
         let mut background = cluster.start(&node, settings.epmd_port.value);
         background.push(tokio::spawn(wanted.keep(mapper)));
-        for peer in &settings.nodes.value.0 {
-            let peer = atom_of(peer)?;
+        for peer in peers {
             background.push(tokio::spawn(keep_connected(node.clone(), peer)));
         }
         Ok(Self { node, epmd_embedded, background })

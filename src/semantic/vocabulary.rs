@@ -8,8 +8,9 @@ macro_rules! kinds {
         /// A known operation type. [`Kind::name`] is the atom an Elixir caller sees.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        #[allow(missing_docs, reason = "a variant's name is its documentation")]
-        pub enum Kind { $($variant,)* }
+        pub enum Kind {
+            $(#[doc = concat!("`", $name, "`.")] $variant,)*
+        }
 
         impl Kind {
             /// All kinds, in the order of the table.

@@ -94,7 +94,7 @@ pub enum AltactTarget {
 /// trace token, `{Flags, Label, Serial, FromPid, Previous}`; a BEAM sends it only while tracing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-#[allow(missing_docs)] // The fields are those of the variant's tuple, named above.
+#[allow(missing_docs, reason = "the fields are those of the variant's tuple, named above them")]
 pub enum Control {
     /// `LINK`: from wants to be linked to to.
     Link { from: Pid, to: Pid },

@@ -255,7 +255,7 @@ impl<'a> Converter<'a> {
             }
         }
         state.function = "test.show_notification".to_owned();
-        state.comments.push(format!("TODO {module}: {reason}"));
+        state.comments.push(format!("not converted, {module}: {reason}"));
         let label = operation.label().replace("{{", "").replace("}}", "");
         let text = Value::String(format!("not converted: {label} ({module})"));
         state.args.insert(0, Argument { name: "text".to_owned(), value: text, condition: None });

@@ -160,14 +160,14 @@ restart_ntp_13:
 {%- set app_root = salt['pillar.get']('app_root', '/srv/' ~ app_name) %}
 {%- set http_port = salt['pillar.get']('http_port', 8080) %}
 
-# TODO ansible.builtin.import_role: Salt has no state for it
+# not converted, ansible.builtin.import_role: Salt has no state for it
 role_common_15:
   test.show_notification:
     - text: "not converted: Role common (ansible.builtin.import_role)"
 
 {% if tls_enabled | default(true) %}
 
-# TODO ansible.builtin.import_role: Salt has no state for it
+# not converted, ansible.builtin.import_role: Salt has no state for it
 role_tls_16:
   test.show_notification:
     - text: "not converted: Role tls (ansible.builtin.import_role)"
@@ -291,7 +291,7 @@ validate_configuration_26:
 
 {% if grains['os_family'] != 'RedHat' and manage_firewall | default(false) | to_bool %}
 
-# TODO community.general.ufw: Salt has no state for it
+# not converted, community.general.ufw: Salt has no state for it
 open_the_firewall_27:
   test.show_notification:
     - text: "not converted: Open the firewall (community.general.ufw)"
@@ -342,7 +342,7 @@ check_the_shop_answers_32:
     - require:
         - cmd: wait_for_the_port_31
 
-# TODO include_tasks: Salt has no state for it
+# not converted, include_tasks: Salt has no state for it
 unsupported_33:
   test.show_notification:
     - text: "not converted: Unnamed task (include_tasks)"
