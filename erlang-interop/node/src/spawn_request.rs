@@ -151,13 +151,16 @@ impl Wanted {
                 continue;
             }
             match option.as_tuple()? {
-                [name, _] => match name.as_atom()?.as_str() {
+                [name, value] => match name.as_atom()?.as_str() {
                     "monitor" => wanted.monitor = true,
-                    // What these tune, our processes don't have. The reply options are for the
-                    // asking side: a reply is sent in any case.
-                    "priority" | "fullsweep_after" | "min_heap_size" | "min_bin_vheap_size"
-                    | "max_heap_size" | "message_queue_data" | "async_dist" | "reply"
-                    | "reply_tag" => {}
+                    // What these tune, our processes don't have; still a value is one or isn't.
+                    // The reply options are for the asking side: a reply is sent in any case.
+                    "priority" if is_one_of(value, &["low", "normal", "high", "max"]) => {}
+                    "message_queue_data" if is_one_of(value, &["on_heap", "off_heap"]) => {}
+                    "async_dist" if value.as_bool().is_some() => {}
+                    "fullsweep_after" | "min_heap_size" | "min_bin_vheap_size"
+                        if value.as_integer().is_some_and(|size| size >= 0) => {}
+                    "max_heap_size" | "reply" | "reply_tag" => {}
                     _ => return None,
                 },
                 _ => return None,
@@ -171,6 +174,10 @@ impl Wanted {
         let monitor = if self.monitor { SpawnReplyFlags::MONITOR } else { 0 };
         SpawnReplyFlags(link | monitor)
     }
+}
+
+fn is_one_of(value: &Term, names: &[&str]) -> bool {
+    names.iter().any(|name| value.is_atom(name))
 }
 
 /// Arguments a function can have in Erlang.
@@ -456,6 +463,8 @@ mod tests {
         assert_eq!(Wanted::parse(&Term::Nil), Some(Wanted::default()));
         assert_eq!(Wanted::parse(&Term::list([name("nonsense")])), None);
         assert_eq!(Wanted::parse(&name("link")), None);
+        let odd = Term::tuple([name("priority"), name("odd")]);
+        assert_eq!(Wanted::parse(&Term::list([odd])), None);
         assert_eq!(Wanted::parse(&Term::list(vec![name("link"); SPAWN_OPTIONS_MAX + 1])), None);
     }
 

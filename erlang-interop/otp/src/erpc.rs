@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use crate::client::in_process;
 use crate::functions::{Caller, Functions};
 use crate::logger;
-use crate::reason::{CallOutcome, Exception};
+use crate::reason::{CallOutcome, Exception, Frame};
 
 /// Runs what peers spawn, from the table of functions.
 #[derive(Clone, Debug)]
@@ -44,7 +44,16 @@ enum Job {
     /// `erpc:execute_cast`: run it; a failure is only logged.
     Cast { module: Atom, function: Atom, arguments: Vec<Term> },
     /// The function is the process.
-    Process { module: Atom, function: Atom, arguments: Vec<Term> },
+    Process { module: Atom, function: Atom, arguments: Vec<Term>, by: StartedBy },
+}
+
+/// What started a process, and so is the last frame of its stack.
+#[derive(Clone, Debug, PartialEq)]
+enum StartedBy {
+    /// A spawn request.
+    Spawn,
+    /// `proc_lib:spawn` and its like, with the parent and its ancestors.
+    ProcLib(Term),
 }
 
 impl Job {
@@ -65,14 +74,18 @@ impl Job {
         }
         if mfa.module == "proc_lib"
             && mfa.function == "init_p"
-            && let [_parent, _ancestors, Term::Atom(module), Term::Atom(function), arguments] =
+            && let [parent, ancestors, Term::Atom(module), Term::Atom(function), arguments] =
                 &mfa.args[..]
             && let Some(arguments) = list(arguments)
         {
             let (module, function) = (module.clone(), function.clone());
-            return Self::Process { module, function, arguments };
+            let ancestors =
+                std::iter::once(parent.clone()).chain(list(ancestors).unwrap_or_default());
+            let by = StartedBy::ProcLib(Term::list(ancestors));
+            return Self::Process { module, function, arguments, by };
         }
-        Self::Process { module: mfa.module, function: mfa.function, arguments: mfa.args }
+        let by = StartedBy::Spawn;
+        Self::Process { module: mfa.module, function: mfa.function, arguments: mfa.args, by }
     }
 
     /// `[Ref, M, F, Args]`, or `[Ref, Fun]`-like `[Ref, Fun, Args]`.
@@ -120,11 +133,50 @@ async fn run(functions: &Functions, context: Context, mfa: Mfa) -> ExitReason {
                 functions.apply(Caller::of(&context), &module, &function, arguments).await;
             end(&context, outcome.map(drop)).await
         }
-        Job::Process { module, function, arguments } => {
-            context.set_initial_call(module.clone(), function.clone(), arity(&arguments));
+        Job::Process { module, function, arguments, by } => {
+            let arity = arity(&arguments);
+            context.set_initial_call(module.clone(), function.clone(), arity);
+            if let StartedBy::ProcLib(ancestors) = &by {
+                context.put(atom!("$ancestors"), ancestors.clone());
+                context.put(atom!("$initial_call"), (&module, &function, arity));
+            }
+            // `erlang:error(Reason, Arguments)` tells those of its caller.
+            let error_args = arguments.get(1).and_then(list).filter(|_| function == "error");
             let outcome =
                 functions.apply(Caller::of(&context), &module, &function, arguments).await;
+            let outcome =
+                outcome.map_err(|raised| by.frame(raised, &module, &function, error_args));
             end(&context, outcome.map(drop)).await
+        }
+    }
+}
+
+impl StartedBy {
+    /// The exception with the frames that a BEAM's has below those of the function. The function
+    /// that a spawn request starts is called last of all, so nothing is below it.
+    fn frame(
+        &self,
+        raised: Exception,
+        module: &Atom,
+        function: &Atom,
+        error_args: Option<Vec<Term>>,
+    ) -> Exception {
+        let mut raised = raised.without_raising_frame(module, function);
+        match self {
+            Self::ProcLib(_) => {
+                raised.called_from(&atom!("proc_lib"), &atom!("init_p_do_apply"), 3)
+            }
+            Self::Spawn if raised.stacktrace.is_empty() => {
+                let (module, function) = (atom!("erts_internal"), atom!("dist_spawn_init"));
+                match error_args {
+                    Some(args) => {
+                        raised.stacktrace.push(Frame::call(&module, &function, &args));
+                        raised
+                    }
+                    None => raised.called_from(&module, &function, 1),
+                }
+            }
+            Self::Spawn => raised,
         }
     }
 }
@@ -321,7 +373,7 @@ mod tests {
         let args = vec![Term::from(1)];
         let job = Job::read(mfa(atom!("erpc"), atom!("execute_call"), args.clone()));
         let (module, function) = (atom!("erpc"), atom!("execute_call"));
-        assert_eq!(job, Job::Process { module, function, arguments: args });
+        assert_eq!(job, Job::Process { module, function, arguments: args, by: StartedBy::Spawn });
         let parent = Term::from(atom!("parent"));
         let args = vec![
             parent,

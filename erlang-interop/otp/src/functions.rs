@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use erlang_node::{CallInFlight, Context, Node, Origin};
-use erlang_term::{Atom, Fun, Pid, Term, atom};
+use erlang_term::{Atom, Fun, Pid, Term, atom, term};
 use futures_util::future::BoxFuture;
 
 use crate::limits::APPLY_DEPTH_MAX;
@@ -210,21 +210,41 @@ impl Functions {
         if depth > APPLY_DEPTH_MAX {
             return Err(Exception::system_limit());
         }
-        let Some(found) = self.find(module, function, arguments.len()) else {
+        let found = self.find(module, function, arguments.len());
+        let is_info = found.is_none() && *function == "module_info" && arguments.len() < 2;
+        if found.is_none() && !(is_info && self.has_module(module)) {
             return Err(Exception::undef(module, function, &arguments));
-        };
+        }
         self.check(&caller, module, function, arguments.len()).map_err(|mut refused| {
             refused.stacktrace.push(Frame::call(module, function, &arguments));
             refused
         })?;
         let handler = match found {
-            Handler::Pure(run) => {
+            None => return self.module_info(module, &arguments),
+            Some(Handler::Pure(run)) => {
                 return run(&arguments).map_err(|raised| raised.at(module, function, &arguments));
             }
-            Handler::Async(run) => run,
+            Some(Handler::Async(run)) => run,
         };
         let call = Call { caller, functions: self.clone(), arguments: arguments.clone(), depth };
         handler(call).await.map_err(|raised| raised.at(module, function, &arguments))
+    }
+
+    /// `Module:module_info/0,1`, which each module has.
+    pub(crate) fn module_info(&self, module: &Atom, arguments: &[Term]) -> Outcome {
+        let exports = self.exports(module).unwrap_or_default();
+        let exports = Term::list(exports.into_iter().map(|(name, arity)| term!({(name), (arity)})));
+        match arguments {
+            [] => Ok(term!([
+                {module, (module)}, {exports, (exports)}, {attributes, []}, {compile, []}
+            ])),
+            [item] if item.is_atom("module") => Ok(Term::from(module)),
+            [item] if item.is_atom("exports") || item.is_atom("functions") => Ok(exports),
+            [item] if item.is_atom("attributes") || item.is_atom("compile") => Ok(Term::Nil),
+            _ => {
+                Err(Exception::badarg().at(&atom!("erlang"), &atom!("get_module_info"), arguments))
+            }
+        }
     }
 
     async fn apply_fun_at(

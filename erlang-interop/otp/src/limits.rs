@@ -37,6 +37,9 @@ pub const PG_MEMBERSHIPS_MAX: usize = 1_000_000;
 /// Peers of one `pg` scope.
 pub const PG_PEERS_MAX: usize = 4096;
 
+/// Processes that watch the groups of one `pg` scope: each change is a message to each of them.
+pub const PG_WATCHERS_MAX: usize = 4096;
+
 /// Bytes of one logged event from a peer that reach our log; the rest is cut.
 pub const LOG_TEXT_BYTES_MAX: usize = 16 * 1024;
 
@@ -47,3 +50,7 @@ pub const BUILT_ELEMENTS_MAX: i64 = 1_000_000;
 pub const INTEGER_BITS_MAX: u64 = 65_536;
 
 const _: () = assert!(GLOBAL_LOCK_HOLDERS_MAX <= GLOBAL_LOCKS_MAX, "one lock fits into all locks");
+
+/// Least time between two messages of `observer_backend:fetch_stats/2`: a peer chooses the period,
+/// and each message reads the system's counters.
+pub(crate) const STATS_PERIOD_MIN: Duration = Duration::from_millis(100);

@@ -70,17 +70,13 @@ impl GenServer for NetKernel {
             let reply = self.spawn(context, elements, &from);
             return Answer::Reply(reply.unwrap_or_else(|| term!({error, badarg})));
         }
-        let connected = || context.node().nodes(NodeFilter::Connected);
+        let node = context.node();
         let reply = match request.as_tuple() {
             Some([tag, _]) if tag.is_atom("is_auth") => term!(yes),
-            Some([tag, ..]) if tag.is_atom("nodes_info") => {
-                term!({ok, (Term::list(connected().iter().map(|node| (node, Term::Nil))))})
-            }
-            _ if request.is_atom("longnames") => {
-                let host = context.node().name().as_str().split_once('@').map(|(_, host)| host);
-                Term::from(host.is_some_and(|host| host.contains('.')))
-            }
-            _ if request.is_atom("get_state") => term!({ok, #{started => static}}),
+            Some([tag, ..]) if tag.is_atom("nodes_info") => term!({ok, (nodes_info(node))}),
+            _ if request.is_atom("nodes_info") => term!({ok, (nodes_info(node))}),
+            _ if request.is_atom("longnames") => Term::from(has_long_name(node)),
+            _ if request.is_atom("get_state") => state(node),
             _ => {
                 tracing::debug!(from = %from.pid(), "net_kernel: unexpected call");
                 term!({error, notsup})
@@ -88,6 +84,42 @@ impl GenServer for NetKernel {
         };
         Answer::Reply(reply)
     }
+}
+
+/// Whether the host in the node's name has a domain.
+pub(crate) fn has_long_name(node: &Node) -> bool {
+    let host = node.name().as_str().split_once('@').map(|(_, host)| host);
+    host.is_some_and(|host| host.contains('.'))
+}
+
+/// `net_kernel:get_state/0`.
+pub(crate) fn state(node: &Node) -> Term {
+    let domain = if has_long_name(node) { atom!("longnames") } else { atom!("shortnames") };
+    term!(#{
+        started => static, name => (node.name()), name_type => static, name_domain => (domain)
+    })
+}
+
+/// What `net_kernel:node_info/1` tells of a connection. There is neither a port nor a process that
+/// owns it; the address is not kept.
+pub(crate) fn node_info(node: &Node, peer: &Atom) -> Option<Term> {
+    let info = node.node_info(peer)?;
+    let kind = if info.hidden { atom!("hidden") } else { atom!("normal") };
+    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Some(term!([
+        {owner, (node.whereis(&atom!("net_kernel")).map_or_else(|| term!(undefined), Term::from))},
+        {state, up},
+        {address, {net_address, undefined, undefined, tcp, inet}},
+        {type, (kind)},
+        {in, (count(info.stats.messages_in))},
+        {out, (count(info.stats.messages_out))}
+    ]))
+}
+
+/// `[{Node, Info}]` of all connected nodes.
+pub(crate) fn nodes_info(node: &Node) -> Term {
+    let connected = node.nodes(NodeFilter::Connected);
+    Term::list(connected.iter().filter_map(|peer| Some(Term::from((peer, node_info(node, peer)?)))))
 }
 
 /// Whether a node is there and lets us in: `net_adm:ping/1`.

@@ -165,6 +165,7 @@ impl Exception {
             let location = match module.as_str() {
                 "erlang" if *function != "error" => error_info(atom!("erl_erts_errors")),
                 "maps" => error_info(atom!("erl_stdlib_errors")),
+                "lists" if is_bif(function, arguments) => error_info(atom!("erl_stdlib_errors")),
                 _ => Term::Nil,
             };
             self.stacktrace.push(Frame::located(module, function, arguments, location));
@@ -172,11 +173,48 @@ impl Exception {
         self
     }
 
+    /// As raised by a built-in function that another function called with these arguments:
+    /// `wrapper` of `module`, whose arity is that of the function it calls.
+    #[must_use]
+    pub(crate) fn wrapped(
+        self,
+        (module, function, arguments): (&'static str, &'static str, &[Term]),
+        wrapper: &'static str,
+        name: &'static str,
+    ) -> Self {
+        let arity = u8::try_from(arguments.len()).unwrap_or(u8::MAX);
+        self.at(&Atom::from_checked(module), &Atom::from_checked(function), arguments).called_from(
+            &Atom::from_checked(wrapper),
+            &Atom::from_checked(name),
+            arity,
+        )
+    }
+
+    /// As [`Exception::at`] for a function of `erlang`, with the cause that lets a shell say more.
+    #[must_use]
+    pub(crate) fn because(mut self, function: &Atom, arguments: &[Term], cause: Atom) -> Self {
+        let info = Term::map([
+            (atom!("cause"), Term::from(cause)),
+            (atom!("module"), Term::from(atom!("erl_erts_errors"))),
+        ]);
+        let location = Term::list([Term::from((atom!("error_info"), info))]);
+        self.stacktrace.push(Frame::located(&atom!("erlang"), function, arguments, location));
+        self
+    }
+
     /// Adds a caller's frame below those that are there: `{Module, Function, Arity, []}`.
     #[must_use]
     pub fn called_from(mut self, module: &Atom, function: &Atom, arity: u8) -> Self {
-        if self.class == Class::Error {
-            self.stacktrace.push(Frame(Term::from((module, function, arity, Term::Nil))));
+        self.stacktrace.push(Frame(Term::from((module, function, arity, Term::Nil))));
+        self
+    }
+
+    /// Without the frame of `erlang:error` or `erlang:throw`, which on a BEAM leave none of their
+    /// own: they raise in the function that called them.
+    #[must_use]
+    pub(crate) fn without_raising_frame(mut self, module: &Atom, function: &Atom) -> Self {
+        if *module == "erlang" && (*function == "error" || *function == "throw") {
+            self.stacktrace.clear();
         }
         self
     }
@@ -219,6 +257,14 @@ impl Exception {
         };
         Term::from((reference, class, self.reason))
     }
+}
+
+/// Functions of `lists` that are built into the run-time system, and explain their faults.
+fn is_bif(function: &Atom, arguments: &[Term]) -> bool {
+    matches!(
+        (function.as_str(), arguments.len()),
+        ("member" | "reverse", 2) | ("keyfind" | "keymember" | "keysearch", 3)
+    )
 }
 
 /// `[{error_info, #{module => Module}}]`: who can explain the fault to a shell.

@@ -76,13 +76,31 @@ fn decide(
                 Effect::Terminate(ExitReason::from(reason.clone()))
             }
             [tag, _] if tag.is_atom("replace_state") => Effect::Answer(refused(&status), now),
-            // Nothing is traced here, so switching traces off and on changes nothing.
-            [tag, what] if tag.is_atom("debug") && what.is_atom("no_debug") => {
-                Effect::Answer(ok, now)
+            [tag, what] if tag.is_atom("debug") => {
+                Effect::Answer(debug(what).unwrap_or_else(|| unknown(request)), now)
             }
             _ => Effect::Answer(unknown(request), now),
         },
         _ => Effect::Answer(unknown(request), now),
+    }
+}
+
+/// `{debug, What}`. Nothing is traced, counted or logged here: to ask for what there is, and to
+/// switch it off, is answered; to switch it on is refused.
+fn debug(what: &Term) -> Option<Term> {
+    let ok = Term::from(atom!("ok"));
+    let Some([kind, value]) = what.as_tuple() else {
+        return what.is_atom("no_debug").then_some(ok);
+    };
+    let value = value.as_atom().map_or("", Atom::as_str);
+    match (kind.as_atom()?.as_str(), value) {
+        ("trace" | "statistics" | "log" | "log_to_file", "false") | ("log", "print") => Some(ok),
+        ("statistics", "get") => Some(Term::from((ok, atom!("no_statistics")))),
+        ("log", "get") => Some(Term::from((ok, Term::Nil))),
+        ("trace" | "statistics" | "log", "true") => {
+            Some(Term::from((atom!("error"), atom!("notsup"))))
+        }
+        _ => None,
     }
 }
 
@@ -176,5 +194,16 @@ mod tests {
             "{error,{callback_failed,{m,system_replace_state},{error,notsup}}}"
         );
         assert_eq!(answered(Term::from(1)), "{error,{unknown_system_msg,1}}");
+    }
+
+    #[test]
+    fn debug_options_are_there_to_be_switched_off() {
+        let debug = |kind: Atom, value: Atom| answered(Term::from((atom!("debug"), (kind, value))));
+        assert_eq!(debug(atom!("trace"), atom!("false")), "ok");
+        assert_eq!(debug(atom!("trace"), atom!("true")), "{error,notsup}");
+        assert_eq!(debug(atom!("log"), atom!("get")), "{ok,[]}");
+        assert_eq!(debug(atom!("statistics"), atom!("get")), "{ok,no_statistics}");
+        let odd = debug(atom!("install"), atom!("x"));
+        assert_eq!(odd, "{error,{unknown_system_msg,{debug,{install,x}}}}");
     }
 }

@@ -6,14 +6,20 @@
 //! - `{start_task, [Owner, Callers, {M, F, Args}], Restart, Shutdown}` runs at once and answers
 //!   nobody: `start_child` of Elixir 1.14.
 //!
+//! - `{start_child, {{Task, start_link, [Fun | M, F, Args]}, Restart, Shutdown, Type, Modules}}`, by
+//!   which `DynamicSupervisor.start_child(supervisor, {Task, …})` asks: a task that runs at once.
+//!
+//! A task that is not `temporary`, as it is by default, is started again when it ends, as often as
+//! the supervisor's intensity allows.
+//!
 //! `Owner` is `{Node, Pid, NameOrPid}`. The answer to the call is `{ok, TaskPid}`, or
 //! `{error, max_children}`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use erlang_node::{
-    Context, DemonitorOptions, Destination, ExitReason, Node, SpawnError, SpawnOptions,
+    Context, DemonitorOptions, Destination, ExitReason, Node, Origin, SpawnError, SpawnOptions,
 };
 use erlang_term::{Atom, Pid, Term, atom, term};
 
@@ -21,6 +27,10 @@ use crate::functions::{Caller, Functions};
 use crate::gen_message::From;
 use crate::gen_server::{Answer, GenServer, Next, ancestors};
 use crate::limits::TASK_CHILDREN_MAX;
+use crate::reason::Exception;
+use crate::supervisor::child;
+use crate::supervisor::intensity::Restarts;
+use crate::supervisor::{Intensity, Restart, Shutdown};
 
 /// How long a task waits for the message that says what to run, as in Elixir.
 const WORK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,11 +41,13 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Options {
     /// Tasks at the same time; one more is answered `{error, max_children}`.
     pub max_children: usize,
+    /// How often tasks are started again; one more is given up.
+    pub intensity: Intensity,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_children: TASK_CHILDREN_MAX }
+        Self { max_children: TASK_CHILDREN_MAX, intensity: Intensity::default() }
     }
 }
 
@@ -64,14 +76,42 @@ pub fn start(
 
 /// The server alone, for who supervises it. Its process must trap exits.
 pub(crate) fn server(functions: Functions, options: Options) -> impl GenServer {
-    Supervisor { functions, options, children: HashSet::new() }
+    let restarts = Restarts::new(options.intensity);
+    Supervisor { functions, options, restarts, children: HashMap::new() }
 }
 
 struct Supervisor {
     functions: Functions,
     options: Options,
+    restarts: Restarts,
     /// The tasks.
-    children: HashSet<Pid>,
+    children: HashMap<Pid, Task>,
+}
+
+/// What is remembered of a task.
+struct Task {
+    restart: Restart,
+    shutdown: Shutdown,
+    /// To start it again; a temporary one never is.
+    start: Option<Start>,
+    /// The peer for which it runs, also when it is started again.
+    origin: Option<Origin>,
+}
+
+impl Task {
+    /// `None`: options that a task can't have. `nil` stands for the default.
+    fn read(
+        context: &Context,
+        start: Option<Start>,
+        (restart, shutdown): (&Term, &Term),
+    ) -> Option<(Self, Start)> {
+        let or = |term: &Term| term.is_atom("nil");
+        let restart = if or(restart) { Restart::Temporary } else { Restart::read(restart)? };
+        let shutdown = if or(shutdown) { Shutdown::default() } else { Shutdown::read(shutdown)? };
+        let start = start?;
+        let again = (restart != Restart::Temporary).then(|| start.clone());
+        Some((Self { restart, shutdown, start: again, origin: context.asker() }, start))
+    }
 }
 
 /// What a task starts with.
@@ -133,8 +173,12 @@ impl GenServer for Supervisor {
     async fn handle_call(&mut self, context: &mut Context, request: Term, _: From) -> Answer {
         let reply = match request.as_tuple() {
             None => self.ask(&request),
-            Some([tag, arguments, _restart, _shutdown]) if tag.is_atom("start_task") => {
-                Start::read(arguments).map(|start| self.start(context, start))
+            Some([tag, arguments, restart, shutdown]) if tag.is_atom("start_task") => {
+                Task::read(context, Start::read(arguments), (restart, shutdown))
+                    .map(|(task, start)| self.start(context, task, start))
+            }
+            Some([tag, child]) if tag.is_atom("start_child") => {
+                Some(self.start_child(context, child))
             }
             Some([tag, Term::Pid(child)]) if tag.is_atom("terminate_child") => {
                 Some(self.terminate_child(context, child).await)
@@ -144,20 +188,28 @@ impl GenServer for Supervisor {
         Answer::Reply(reply.unwrap_or_else(|| term!({error, badarg})))
     }
 
-    async fn handle_info(&mut self, _: &mut Context, message: Term) -> Next {
+    async fn handle_info(&mut self, context: &mut Context, message: Term) -> Next {
         if let Some([tag, Term::Pid(from), reason]) = message.as_tuple()
             && tag.is_atom("EXIT")
-            && !self.children.remove(from)
         {
-            // A process that isn't a task wants us to end.
-            return Next::Stop(ExitReason::from(reason.clone()));
+            let reason = ExitReason::from(reason.clone());
+            return match self.children.remove(from) {
+                Some(task) => {
+                    self.ended(context, task, &reason);
+                    Next::Continue
+                }
+                // A process that isn't a task wants us to end.
+                None => Next::Stop(reason),
+            };
         }
         Next::Continue
     }
 
     async fn terminate(&mut self, context: &mut Context, _: &ExitReason) {
-        for child in self.children.iter() {
-            context.exit(child, ExitReason::Shutdown).await;
+        for (pid, task) in std::mem::take(&mut self.children) {
+            let brutal = task.shutdown == Shutdown::BrutalKill;
+            let reason = if brutal { ExitReason::Kill } else { ExitReason::Shutdown };
+            context.exit(&pid, reason).await;
         }
     }
 }
@@ -168,7 +220,7 @@ impl Supervisor {
         match what.as_atom()?.as_str() {
             "which_children" => Some(Term::list(
                 self.children
-                    .iter()
+                    .keys()
                     .map(|pid| term!({undefined, (pid), worker, [@"Elixir.Task.Supervised"]})),
             )),
             "count_children" => Some(term!([
@@ -178,20 +230,20 @@ impl Supervisor {
         }
     }
 
-    fn start(&mut self, context: &Context, start: Start) -> Term {
+    fn start(&mut self, context: &Context, task: Task, start: Start) -> Term {
         if self.children.len() >= self.options.max_children {
             return term!({error, max_children});
         }
         let functions = self.functions.clone();
         let ancestors = ancestors(context);
-        let options = SpawnOptions::new().link().on_behalf_of(context.asker());
-        let started = context.spawn(options, move |task| async move {
-            task.put(atom!("$ancestors"), ancestors);
-            run(task, functions, start).await
+        let options = SpawnOptions::new().link().on_behalf_of(task.origin.clone());
+        let started = context.spawn(options, move |own| async move {
+            own.put(atom!("$ancestors"), ancestors);
+            run(own, functions, start).await
         });
         match started {
             Ok(spawned) => {
-                self.children.insert(spawned.pid.clone());
+                self.children.insert(spawned.pid.clone(), task);
                 term!({ok, (spawned.pid)})
             }
             Err(error) => {
@@ -201,14 +253,53 @@ impl Supervisor {
         }
     }
 
-    async fn terminate_child(&mut self, context: &mut Context, child: &Pid) -> Term {
-        if !self.children.remove(child) {
-            return term!({error, not_found});
+    /// `{{Module, Function, Args}, Restart, Shutdown, Type, Modules}`: a task is started, anything
+    /// else has no code here and is answered as a start that failed with `undef`.
+    fn start_child(&mut self, context: &Context, child: &Term) -> Term {
+        let Some([start, restart, shutdown, _, _]) = child.as_tuple() else {
+            return term!({error, {invalid_child_spec, (child)}});
+        };
+        let Some(wanted) = Work::read(start) else {
+            return term!({error, {invalid_mfa, (start)}});
+        };
+        let run = match (wanted.module.as_str(), wanted.function.as_str(), &wanted.arguments[..]) {
+            ("Elixir.Task", "start_link", [fun @ Term::Fun(_)]) => Some(Work {
+                module: atom!("erlang"),
+                function: atom!("apply"),
+                arguments: vec![fun.clone(), Term::Nil],
+            }),
+            ("Elixir.Task", "start_link", [module, function, arguments]) => {
+                Work::read(&term!({(module), (function), (arguments)}))
+            }
+            _ => None,
+        };
+        let Some(work) = run else {
+            let raised = Exception::undef(&wanted.module, &wanted.function, &wanted.arguments);
+            return term!({error, (raised.into_exit_reason().to_term())});
+        };
+        let start = Start::Run { callers: Term::Nil, work };
+        match Task::read(context, Some(start), (restart, shutdown)) {
+            Some((task, start)) => self.start(context, task, start),
+            None => term!({error, {invalid_child_spec, (child)}}),
         }
-        let monitor = context.monitor(child).await;
-        context.unlink(child);
-        context.exit(child, ExitReason::Shutdown).await;
-        context.receive_matching(|message| message.is_down_of(&monitor)).await;
+    }
+
+    /// A task ended: it is started again if it should. One that fails too often is given up; its
+    /// peers chose what it runs, so the other tasks and the supervisor don't suffer for it.
+    fn ended(&mut self, context: &Context, task: Task, reason: &ExitReason) {
+        let Some(start) = task.start.clone().filter(|_| task.restart.restarts(reason)) else {
+            return;
+        };
+        if self.restarts.allow(context.node().uptime()) {
+            self.start(context, task, start);
+        } else {
+            tracing::error!(%reason, "task supervisor: too many restarts, a task is given up");
+        }
+    }
+
+    async fn terminate_child(&mut self, context: &mut Context, child: &Pid) -> Term {
+        let Some(task) = self.children.remove(child) else { return term!({error, not_found}) };
+        child::end(context, child, task.shutdown).await;
         term!(ok)
     }
 }
@@ -225,6 +316,7 @@ async fn run(mut context: Context, functions: Functions, start: Start) -> ExitRe
     context.put(atom!("$callers"), callers);
     let arity = u8::try_from(work.arguments.len()).unwrap_or(u8::MAX);
     context.set_initial_call(work.module.clone(), work.function.clone(), arity);
+    context.put(atom!("$initial_call"), (&work.module, &work.function, arity));
     let caller = Caller::of(&context);
     match functions.apply(caller, &work.module, &work.function, work.arguments).await {
         Ok(value) => {
@@ -234,6 +326,7 @@ async fn run(mut context: Context, functions: Functions, start: Start) -> ExitRe
             ExitReason::Normal
         }
         Err(raised) => {
+            let raised = framed(raised, &work.module, &work.function);
             tracing::error!(
                 pid = %context.pid(), module = %work.module, function = %work.function, %raised,
                 "task terminating",
@@ -241,6 +334,16 @@ async fn run(mut context: Context, functions: Functions, start: Start) -> ExitRe
             raised.into_exit_reason()
         }
     }
+}
+
+/// The exception with the frames that a task has below those of its function.
+fn framed(raised: Exception, module: &Atom, function: &Atom) -> Exception {
+    let supervised = atom!("Elixir.Task.Supervised");
+    raised
+        .without_raising_frame(module, function)
+        .called_from(&supervised, &atom!("invoke_mfa"), 2)
+        .called_from(&supervised, &atom!("reply"), 4)
+        .called_from(&atom!("proc_lib"), &atom!("init_p_do_apply"), 3)
 }
 
 type Told = (Term, Work, (Term, Option<Destination>));

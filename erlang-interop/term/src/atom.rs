@@ -83,6 +83,17 @@ impl Atom {
         Ok(atom)
     }
 
+    /// The atom of this text, if there is one: what `list_to_existing_atom/1` asks. Atoms that
+    /// nobody uses any more count until the table is swept.
+    #[must_use]
+    pub fn existing(text: &str) -> Option<Self> {
+        if let Some(atom) = Self::remembered(text.as_bytes()) {
+            return Some(atom);
+        }
+        let hash = TABLE.hasher.hash_one(text);
+        lock(&TABLE.shards[shard_of(hash)]).atoms.find(hash, |atom| atom.as_str() == text).cloned()
+    }
+
     /// The atom of this UTF-8 text, if this thread has used it lately.
     #[inline]
     pub(crate) fn remembered(text: &[u8]) -> Option<Self> {
@@ -157,9 +168,13 @@ fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The high bits choose the shard, since the table inside uses the low ones.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 59) as usize % SHARDS
+}
+
 fn intern(text: &str, hash: u64) -> Atom {
-    // The high bits choose the shard, since the table inside uses the low ones.
-    let mut shard = lock(&TABLE.shards[(hash >> 59) as usize % SHARDS]);
+    let mut shard = lock(&TABLE.shards[shard_of(hash)]);
     if let Some(atom) = shard.atoms.find(hash, |atom| atom.as_str() == text) {
         return atom.clone();
     }

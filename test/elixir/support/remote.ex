@@ -29,6 +29,25 @@ defmodule HarTest.Remote do
     spawn(fn -> Process.sleep(:infinity) end)
   end
 
+  @doc """
+  Starts what a `har` node always has and a BEAM only when somebody started it, so that the two
+  can be asked the same.
+  """
+  def start_services do
+    parent = self()
+
+    spawn(fn ->
+      {:ok, _tasks} = Task.Supervisor.start_link(name: HAR.TaskSupervisor)
+      {:ok, _pg} = :pg.start_link()
+      send(parent, :started)
+      Process.sleep(:infinity)
+    end)
+
+    receive do
+      :started -> :ok
+    end
+  end
+
   def start_pg do
     case :pg.start(:pg) do
       {:ok, pid} -> pid

@@ -36,6 +36,34 @@ fn setelement(arguments: &[Term]) -> Outcome {
     Ok(Term::tuple(elements))
 }
 
+/// `append_element/2`, `insert_element/3` and `delete_element/2`.
+fn resized(
+    from: &Term,
+    position: Option<usize>,
+    change: impl FnOnce(&mut Vec<Term>, usize),
+) -> Outcome {
+    let mut elements = tuple(from)?.to_vec();
+    let at = position.unwrap_or(elements.len());
+    if at > elements.len() {
+        return Err(Exception::badarg());
+    }
+    change(&mut elements, at);
+    Ok(Term::tuple(elements))
+}
+
+fn insert_element(arguments: &[Term]) -> Outcome {
+    let [position, from, value] = arguments else { return Err(Exception::badarg()) };
+    let at = index(position).ok_or_else(Exception::badarg)?;
+    resized(from, Some(at), |elements, at| elements.insert(at, value.clone()))
+}
+
+fn delete_element(arguments: &[Term]) -> Outcome {
+    let (position, from) = two(arguments)?;
+    let at = index(position).filter(|at| tuple(from).is_ok_and(|all| *at < all.len()));
+    let at = at.ok_or_else(Exception::badarg)?;
+    resized(from, Some(at), |elements, at| drop(elements.remove(at)))
+}
+
 fn make_tuple(arguments: &[Term]) -> Outcome {
     let (arity, value) = two(arguments)?;
     match arity.as_integer() {
@@ -181,9 +209,20 @@ pub(super) fn register(builder: &mut FunctionsBuilder) {
         .pure("erlang", "element", 2, |a| element(index(two(a)?.0), two(a)?.1))
         .pure("Elixir.Kernel", "elem", 2, |a| {
             let (from, at) = two(a)?;
-            element(at.as_integer().and_then(|at| usize::try_from(at).ok()), from)
+            let index = at.as_integer();
+            let found = element(index.and_then(|at| usize::try_from(at).ok()), from);
+            let called = [Term::from(index.map_or(0, |at| at.saturating_add(1))), from.clone()];
+            found.map_err(|raised| {
+                raised.wrapped(("erlang", "element", &called), "Elixir.Kernel", "elem")
+            })
         })
         .pure("erlang", "setelement", 3, setelement)
+        .pure("erlang", "append_element", 2, |a| {
+            let (from, value) = two(a)?;
+            resized(from, None, |elements, _| elements.push(value.clone()))
+        })
+        .pure("erlang", "insert_element", 3, insert_element)
+        .pure("erlang", "delete_element", 2, delete_element)
         .pure("erlang", "make_tuple", 2, make_tuple)
         .pure("erlang", "size", 1, size)
         .pure("erlang", "map_get", 2, map_get)
@@ -211,6 +250,11 @@ mod tests {
         assert_eq!(eval("erlang", "element", term!([0, {a, b}])), "error:badarg");
         assert_eq!(eval("Elixir.Kernel", "elem", term!([{a, b}, 0])), "a");
         assert_eq!(eval("erlang", "tl", term!([[1, 2, 3]])), "[2,3]");
+        assert_eq!(eval("erlang", "append_element", term!([{ 1 }, 2])), "{1,2}");
+        assert_eq!(eval("erlang", "insert_element", term!([3, {1, 2}, 3])), "{1,2,3}");
+        assert_eq!(eval("erlang", "insert_element", term!([4, {1, 2}, 3])), "error:badarg");
+        assert_eq!(eval("erlang", "delete_element", term!([2, {1, 2}])), "{1}");
+        assert_eq!(eval("erlang", "delete_element", term!([3, {1, 2}])), "error:badarg");
         assert_eq!(eval("erlang", "hd", term!([[]])), "error:badarg");
         assert_eq!(eval("erlang", "++", term!([[1], 2])), "[1|2]");
         assert_eq!(eval("erlang", "--", term!([[1, 2, 1], [1]])), "[2,1]");

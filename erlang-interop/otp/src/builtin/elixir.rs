@@ -55,6 +55,30 @@ fn duplicate(arguments: &[Term]) -> Outcome {
     Ok(Term::from(text.repeat(times)))
 }
 
+/// `String.split(Text, Separator)` with one separator.
+fn split(arguments: &[Term]) -> Outcome {
+    let (whole, separator) = (text(two(arguments)?.0)?, text(&arguments[1])?);
+    if separator.is_empty() {
+        // By characters, which a node without Unicode's tables cannot tell from code points.
+        return Err(Exception::notsup());
+    }
+    Ok(Term::list(whole.split(separator)))
+}
+
+/// `Enum.join(Elements, Separator)`.
+fn join(arguments: &[Term]) -> Outcome {
+    let mut joined = Vec::new();
+    for element in enumerable(two(arguments)?.0)? {
+        let shown = to_string(&element)?;
+        joined.push(text(&shown)?.to_owned());
+    }
+    Ok(Term::from(joined.join(text(&arguments[1])?)))
+}
+
+fn map_of(term: &Term) -> Result<&erlang_term::Map, Exception> {
+    term.as_map().ok_or_else(|| Exception::error((atom!("badmap"), term)))
+}
+
 pub(super) fn register(builder: &mut FunctionsBuilder) {
     builder
         .pure("Elixir.String", "upcase", 1, |a| Ok(Term::from(text(one(a)?)?.to_uppercase())))
@@ -66,7 +90,6 @@ pub(super) fn register(builder: &mut FunctionsBuilder) {
             atom.map(Term::from).map_err(|_| Exception::system_limit())
         })
         .pure("Elixir.String.Chars", "to_string", 1, |a| to_string(one(a)?))
-        .pure("Elixir.Kernel", "to_string", 1, |a| to_string(one(a)?))
         .pure("Elixir.Kernel", "inspect", 1, |a| Ok(Term::from(one(a)?.to_elixir().to_string())))
         .pure("Elixir.Enum", "count", 1, |a| {
             or_badarg(i64::try_from(enumerable(one(a)?)?.len()).ok())
@@ -83,15 +106,48 @@ pub(super) fn register(builder: &mut FunctionsBuilder) {
             }
             Ok(Term::from(total))
         })
+        .pure("Elixir.Enum", "join", 2, join)
+        .function("Elixir.Enum", "map", 2, |call| async move {
+            let elements = Term::list(enumerable(&call.arguments[0])?);
+            super::lists::map(&call, &call.arguments[1], &elements).await
+        })
         .pure("Elixir.Map", "get", 2, |a| {
             let (map, key) = two(a)?;
-            let map = map.as_map().ok_or_else(|| Exception::error((atom!("badmap"), map)))?;
-            Ok(map.get(key).cloned().unwrap_or_else(|| Term::from(atom!("nil"))))
+            Ok(map_of(map)?.get(key).cloned().unwrap_or_else(|| Term::from(atom!("nil"))))
+        })
+        .pure("Elixir.Map", "get", 3, |a| match a {
+            [map, key, default] => Ok(map_of(map)?.get(key).unwrap_or(default).clone()),
+            _ => Err(Exception::badarg()),
         })
         .pure("Elixir.Map", "keys", 1, |a| {
-            let map = one(a)?;
-            let map = map.as_map().ok_or_else(|| Exception::error((atom!("badmap"), map)))?;
-            Ok(Term::list(map.iter().map(|(key, _)| key)))
+            Ok(Term::list(map_of(one(a)?)?.iter().map(|(key, _)| key)))
+        })
+        .pure("Elixir.String", "length", 1, |a| {
+            or_badarg(i64::try_from(text(one(a)?)?.chars().count()).ok())
+        })
+        .pure("Elixir.String", "split", 2, split)
+        .pure("Elixir.String", "to_integer", 1, |a| {
+            let called = ("erlang", "binary_to_integer", a);
+            super::convert::binary_to_integer(a)
+                .map_err(|raised| raised.wrapped(called, "Elixir.String", "to_integer"))
+        })
+        .pure("Elixir.Map", "fetch!", 2, |a| {
+            let (map, key) = two(a)?;
+            let called = [key.clone(), map.clone()];
+            let found = map_of(map).and_then(|found| {
+                found.get(key).cloned().ok_or_else(|| Exception::error((atom!("badkey"), key)))
+            });
+            found.map_err(|raised| {
+                raised.wrapped(("erlang", "map_get", &called), "Elixir.Map", "fetch!")
+            })
+        })
+        .pure("Elixir.Integer", "to_string", 1, |a| match one(a)? {
+            number @ (Term::Integer(_) | Term::BigInteger(_)) => to_string(number),
+            _ => Err(Exception::badarg()),
+        })
+        .pure("Elixir.Atom", "to_string", 1, |a| {
+            let atom = one(a)?.as_atom().ok_or_else(Exception::function_clause)?;
+            Ok(Term::from(atom.as_str()))
         });
 }
 
@@ -107,7 +163,10 @@ mod tests {
         assert_eq!(eval("Elixir.Enum", "sum", term!([[1, 2]])), "3");
         assert_eq!(eval("Elixir.Enum", "count", term!([#{a => 1}])), "1");
         assert_eq!(eval("Elixir.String", "upcase", term!([1])), "error:function_clause");
-        assert_eq!(eval("Elixir.Kernel", "to_string", term!([nil])), "<<>>");
+        assert_eq!(eval("Elixir.String.Chars", "to_string", term!([nil])), "<<>>");
+        assert_eq!(eval("Elixir.String", "split", term!(["a,b", ","])), "[<<\"a\">>,<<\"b\">>]");
+        assert_eq!(eval("Elixir.Enum", "join", term!([["a", b], "-"])), "<<\"a-b\">>");
+        assert_eq!(eval("Elixir.Map", "get", term!([#{a => 1}, b, 2])), "2");
         assert_eq!(eval("Elixir.Kernel", "inspect", term!([{ok, 1}])), "<<\"{:ok, 1}\">>");
         assert_eq!(
             eval("Elixir.String", "duplicate", term!(["x", 100000000])),

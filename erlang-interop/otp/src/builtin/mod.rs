@@ -2,33 +2,57 @@
 //! shell, with the answers a BEAM would give.
 //!
 //! What a BEAM has and we don't is `undef`, as for any other missing function. What must not be
-//! done from outside (`erlang:halt`, `os:cmd`, reading the cookie) is refused with `notsup`.
+//! done from outside (`erlang:halt`, `os:cmd`, reading the cookie or the environment) is refused with `notsup`.
 
+mod application;
 mod arithmetic;
 mod bif;
+mod bits;
 mod convert;
 mod elixir;
+mod groups;
 mod kernel;
+mod lists;
 mod node;
+mod observer;
+mod process;
 mod process_info;
 mod stdlib;
 mod system;
+mod time;
 
-use erlang_term::Term;
+use erlang_term::{Atom, Term, term};
 
-use crate::functions::{FunctionsBuilder, Outcome};
+use crate::functions::{Call, FunctionsBuilder, Outcome};
+use crate::gen_server::{CallError, call_from};
+use crate::limits::CALL_TIMEOUT;
 use crate::reason::Exception;
 
 /// Adds all built-in functions.
 pub(crate) fn register(builder: &mut FunctionsBuilder) {
+    application::register(builder);
     arithmetic::register(builder);
     bif::register(builder);
+    bits::register(builder);
     convert::register(builder);
+    groups::register(builder);
     node::register(builder);
+    observer::register(builder);
+    process::register(builder);
     system::register(builder);
+    lists::register(builder);
     stdlib::register(builder);
+    time::register(builder);
     kernel::register(builder);
     elixir::register(builder);
+}
+
+/// Asks a service of this node; a missing one exits as a failed `gen_server:call` does.
+async fn ask(call: &Call, service: Atom, request: Term) -> Outcome {
+    call_from(call.node(), service.clone(), request.clone(), CALL_TIMEOUT).await.map_err(|error| {
+        let arguments = term!([(service), (request)]);
+        Exception::exit(term!({(CallError::reason(&error)), {gen_server, call, (arguments)}}))
+    })
 }
 
 /// The elements of an argument that must be a proper list.

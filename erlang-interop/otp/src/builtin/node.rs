@@ -27,6 +27,9 @@ async fn nodes(call: Call) -> Outcome {
         return Ok(Term::list([call.node().name()]));
     }
     let mut found: Vec<Atom> = Vec::new();
+    if kind.is_atom("known") {
+        found.push(call.node().name().clone());
+    }
     for filter in filter(&kind)? {
         found.extend(call.node().nodes(filter));
     }
@@ -76,6 +79,20 @@ async fn send(call: Call) -> Outcome {
     // From a process of its own: messages of the calling one carry its pid, which nobody sees.
     call.node().send(destination, message).await;
     Ok(value)
+}
+
+/// `Kernel.send/2`.
+async fn elixir_send(call: Call) -> Outcome {
+    let arguments = call.arguments.clone();
+    let sent = send(call).await;
+    sent.map_err(|raised| raised.wrapped(("erlang", "send", &arguments), "Elixir.Kernel", "send"))
+}
+
+/// `Node.list/1`.
+async fn elixir_nodes(call: Call) -> Outcome {
+    let arguments = call.arguments.clone();
+    let found = nodes(call).await;
+    found.map_err(|raised| raised.wrapped(("erlang", "nodes", &arguments), "Elixir.Node", "list"))
 }
 
 /// `erlang:apply/2,3`. Faults of what is applied show `apply` as their caller.
@@ -216,12 +233,25 @@ fn register_net(builder: &mut FunctionsBuilder) {
         })
         .function("net_kernel", "allow", 1, allow)
         .function("net_kernel", "allowed", 0, allowed)
+        .function("net_kernel", "longnames", 0, |call| async move {
+            Ok(Term::from(crate::net_kernel::has_long_name(call.node())))
+        })
+        .function("net_kernel", "get_state", 0, |call| async move {
+            Ok(crate::net_kernel::state(call.node()))
+        })
+        .function("net_kernel", "nodes_info", 0, |call| async move {
+            Ok(term!({ok, (crate::net_kernel::nodes_info(call.node()))}))
+        })
+        .function("net_kernel", "node_info", 1, |call| async move {
+            let node = call.arguments[0].as_atom().ok_or_else(Exception::badarg)?;
+            Ok(crate::net_kernel::node_info(call.node(), node)
+                .map_or_else(|| term!({error, bad_node}), |info| term!({ok, (info)})))
+        })
         .function("net_kernel", "stop", 0, refused)
         .function("net_adm", "ping", 1, ping)
-        .function("net_adm", "localhost", 0, |call| async move {
-            let name = call.node().name().as_str();
-            Ok(Term::charlist(name.split_once('@').map_or("", |(_, host)| host)))
-        })
+        .function("os", "getenv", 1, refused)
+        .function("os", "getenv", 2, refused)
+        .function("Elixir.System", "get_env", 1, refused)
         .function("os", "cmd", 1, refused)
         .function("os", "cmd", 2, refused);
 }
@@ -236,7 +266,7 @@ fn register_elixir(builder: &mut FunctionsBuilder) {
             |call| async move { Ok(call.node().is_alive().into()) },
         )
         .function("Elixir.Node", "list", 0, nodes)
-        .function("Elixir.Node", "list", 1, nodes)
+        .function("Elixir.Node", "list", 1, elixir_nodes)
         .function("Elixir.Node", "ping", 1, ping)
         .function("Elixir.Node", "connect", 1, connect_node)
         .function("Elixir.Node", "disconnect", 1, disconnect_node)
@@ -245,11 +275,17 @@ fn register_elixir(builder: &mut FunctionsBuilder) {
         .function("Elixir.Kernel", "node", 0, |call| async move { Ok(call.node().name().into()) })
         .function("Elixir.Kernel", "node", 1, node_of)
         .function("Elixir.Kernel", "self", 0, |call| async move { Ok((&call.caller.pid).into()) })
-        .function("Elixir.Kernel", "send", 2, send)
+        .function("Elixir.Kernel", "send", 2, elixir_send)
         .function("Elixir.Kernel", "apply", 2, apply)
         .function("Elixir.Kernel", "apply", 3, apply)
         .function("Elixir.Kernel", "make_ref", 0, |call| async move {
             Ok(call.node().make_reference().into())
+        })
+        .function("Elixir.GenServer", "whereis", 1, |call| async move {
+            match &call.arguments[0] {
+                Term::Atom(_) => elixir_whereis(call).await,
+                other => Ok(other.clone()),
+            }
         })
         .function("Elixir.Process", "alive?", 1, is_process_alive)
         .function("Elixir.Process", "list", 0, processes)

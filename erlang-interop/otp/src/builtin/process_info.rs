@@ -31,18 +31,27 @@ const LISTED: &[&str] = &[
 ];
 
 /// An approximation of what a process takes: its structures and its waiting messages.
-fn memory(info: &ProcessInfo) -> i64 {
+pub(super) fn memory(info: &ProcessInfo) -> i64 {
     const PROCESS_BYTES: i64 = 1024;
     const MESSAGE_BYTES: i64 = 64;
     let messages = i64::try_from(info.message_queue_len).unwrap_or(i64::MAX / MESSAGE_BYTES);
     PROCESS_BYTES.saturating_add(messages.saturating_mul(MESSAGE_BYTES))
 }
 
-fn initial_call(info: &ProcessInfo) -> Term {
+pub(super) fn initial_call(info: &ProcessInfo) -> Term {
     match &info.initial_call {
         Some((module, function, arity)) => term!({(module), (function), (*arity)}),
         None => term!({erlang, apply, 2}),
     }
+}
+
+/// A process of a behaviour runs in its loop, and tools read its callback from `$initial_call`.
+fn is_behaviour(info: &ProcessInfo) -> bool {
+    info.dictionary.iter().any(|(key, value)| {
+        let is_init =
+            value.as_tuple().is_some_and(|call| call.len() == 3 && call[1].is_atom("init"));
+        key.is_atom("$initial_call") && is_init
+    })
 }
 
 fn monitored(target: &MonitorTarget, node: &Node) -> Term {
@@ -59,12 +68,15 @@ fn value(node: &Node, info: &ProcessInfo, item: &str) -> Option<Term> {
     let count = |number: usize| Term::from(i64::try_from(number).unwrap_or(i64::MAX));
     Some(match item {
         "registered_name" => info.registered_name.clone().map_or(Term::Nil, Term::from),
+        "current_function" if is_behaviour(info) => term!({gen_server, loop, 7}),
+        "initial_call" if is_behaviour(info) => term!({proc_lib, init_p, 5}),
         "current_function" | "initial_call" => initial_call(info),
+        "sequential_trace_token" => Term::Nil,
         "current_stacktrace" | "messages" | "suspending" | "binary" | "garbage_collection" => {
             Term::Nil
         }
         "current_location" => {
-            let call = initial_call(info);
+            let call = value(node, info, "current_function")?;
             let elements = call.as_tuple().unwrap_or_default().iter().cloned();
             Term::tuple(elements.chain([Term::Nil]))
         }
@@ -80,14 +92,8 @@ fn value(node: &Node, info: &ProcessInfo, item: &str) -> Option<Term> {
         "priority" => term!(normal),
         "group_leader" => Term::from(&info.group_leader),
         "memory" => Term::from(memory(info)),
-        "total_heap_size"
-        | "heap_size"
-        | "stack_size"
-        | "reductions"
-        | "min_heap_size"
-        | "min_bin_vheap_size"
-        | "catchlevel"
-        | "sequential_trace_token" => Term::from(0),
+        "total_heap_size" | "heap_size" | "stack_size" | "reductions" | "min_heap_size"
+        | "min_bin_vheap_size" | "catchlevel" => Term::from(0),
         "backtrace" => Term::from(""),
         _ => return None,
     })

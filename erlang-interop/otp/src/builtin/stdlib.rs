@@ -1,124 +1,16 @@
-//! `lists`, `maps`, `timer`, `string` and `io`: the little that remote questions use.
+//! `maps`, `proplists`, `timer`, `string` and `io`: the little that remote questions use.
 
 use std::time::Duration;
 
 use erlang_term::{Map, Term, atom, term};
 
+use super::lists::elements;
 use super::{list, one, or_badarg, two};
 use crate::functions::{Call, FunctionsBuilder, Outcome};
-use crate::limits::BUILT_ELEMENTS_MAX;
 use crate::reason::Exception;
-
-fn seq(arguments: &[Term]) -> Outcome {
-    let (from, to) = two(arguments)?;
-    let clause = Exception::function_clause;
-    let (from, to) = (from.as_integer().ok_or_else(clause)?, to.as_integer().ok_or_else(clause)?);
-    match to.checked_sub(from) {
-        Some(span) if span < -1 => Err(clause()),
-        Some(span) if span < BUILT_ELEMENTS_MAX => Ok(Term::list(from..=to)),
-        _ => Err(Exception::system_limit()),
-    }
-}
-
-fn duplicate(arguments: &[Term]) -> Outcome {
-    let (times, value) = two(arguments)?;
-    match times.as_integer() {
-        Some(times @ 0..=BUILT_ELEMENTS_MAX) => {
-            Ok(Term::list(std::iter::repeat_n(value.clone(), times as usize)))
-        }
-        Some(times) if times > 0 => Err(Exception::system_limit()),
-        _ => Err(Exception::function_clause()),
-    }
-}
-
-fn elements(term: &Term) -> Result<Vec<Term>, Exception> {
-    list(term).map_err(|_| Exception::function_clause())
-}
-
-fn reverse(arguments: &[Term]) -> Outcome {
-    let mut reversed = elements(one(arguments)?)?;
-    reversed.reverse();
-    Ok(Term::list(reversed))
-}
-
-fn sum(arguments: &[Term]) -> Outcome {
-    let all = elements(one(arguments)?)?;
-    if all.iter().any(|one| matches!(one, Term::Float(_))) {
-        let floats = all.iter().map(|one| match one {
-            Term::Float(value) => Ok(*value),
-            Term::Integer(value) => Ok(*value as f64),
-            _ => Err(Exception::badarith()),
-        });
-        return floats.sum::<Result<f64, _>>().map(Term::Float);
-    }
-    let integers = all.iter().map(|one| one.as_bigint().ok_or_else(Exception::badarith));
-    integers.sum::<Result<num_bigint::BigInt, _>>().map(Term::from)
-}
-
-fn nth(arguments: &[Term]) -> Outcome {
-    let (position, list) = two(arguments)?;
-    let at = position.as_integer().and_then(|at| usize::try_from(at).ok()?.checked_sub(1));
-    let found = at.and_then(|at| list.list_iter()?.nth(at));
-    found.ok_or_else(Exception::function_clause)
-}
-
-/// `lists:flatten/1`, without recursion.
-fn flatten(arguments: &[Term]) -> Outcome {
-    let mut left = elements(one(arguments)?)?;
-    left.reverse();
-    let mut flat = Vec::new();
-    while let Some(element) = left.pop() {
-        if element.is_list() {
-            let at = left.len();
-            left.extend(element.list_iter().ok_or_else(Exception::function_clause)?);
-            left[at..].reverse();
-        } else {
-            flat.push(element);
-        }
-    }
-    Ok(Term::list(flat))
-}
 
 fn map(term: &Term) -> Result<&Map, Exception> {
     term.as_map().ok_or_else(|| Exception::error((atom!("badmap"), term)))
-}
-
-fn register_lists(builder: &mut FunctionsBuilder) {
-    builder
-        .pure("lists", "seq", 2, seq)
-        .pure("lists", "duplicate", 2, duplicate)
-        .pure("lists", "reverse", 1, reverse)
-        .pure("lists", "sum", 1, sum)
-        .pure("lists", "nth", 2, nth)
-        .pure("lists", "flatten", 1, flatten)
-        .pure("lists", "last", 1, |a| {
-            elements(one(a)?)?.pop().ok_or_else(Exception::function_clause)
-        })
-        .pure("lists", "member", 2, |a| {
-            let (wanted, list) = two(a)?;
-            Ok(Term::from(elements(list)?.contains(wanted)))
-        })
-        .pure("lists", "append", 2, |a| {
-            let (left, right) = two(a)?;
-            Ok(Term::improper_list(list(left)?, right.clone()))
-        })
-        .pure("lists", "sort", 1, |a| {
-            let mut sorted = elements(one(a)?)?;
-            sorted.sort_by(Term::cmp_order);
-            Ok(Term::list(sorted))
-        })
-        .pure("lists", "max", 1, |a| {
-            elements(one(a)?)?
-                .into_iter()
-                .reduce(|most, next| if next.cmp_order(&most).is_gt() { next } else { most })
-                .ok_or_else(Exception::function_clause)
-        })
-        .pure("lists", "min", 1, |a| {
-            elements(one(a)?)?
-                .into_iter()
-                .reduce(|least, next| if next.cmp_order(&least).is_lt() { next } else { least })
-                .ok_or_else(Exception::function_clause)
-        });
 }
 
 fn register_maps(builder: &mut FunctionsBuilder) {
@@ -127,6 +19,32 @@ fn register_maps(builder: &mut FunctionsBuilder) {
             let (key, from) = two(a)?;
             let missing = || Exception::error((atom!("badkey"), key));
             map(from)?.get(key).cloned().ok_or_else(missing)
+        })
+        .pure("maps", "get", 3, |a| match a {
+            [key, from, default] => Ok(map(from)?.get(key).unwrap_or(default).clone()),
+            _ => Err(Exception::badarg()),
+        })
+        .pure("maps", "find", 2, |a| {
+            let (key, from) = two(a)?;
+            Ok(map(from)?.get(key).map_or_else(|| term!(error), |value| term!({ok, (value)})))
+        })
+        .pure("maps", "update", 3, |a| match a {
+            [key, value, from] if map(from)?.contains_key(key) => {
+                Ok(Term::from(map(from)?.insert(key, value)))
+            }
+            [key, ..] => Err(Exception::error((atom!("badkey"), key))),
+            [] => Err(Exception::badarg()),
+        })
+        .pure("maps", "new", 0, |_| Ok(term!(#{})))
+        .pure("maps", "with", 2, |a| {
+            let (keys, from) = (list(two(a)?.0)?, map(&a[1])?);
+            let kept = from.iter().filter(|(key, _)| keys.contains(key));
+            Ok(Term::map(kept.map(|(key, value)| (key.clone(), value.clone()))))
+        })
+        .pure("maps", "without", 2, |a| {
+            let (keys, from) = (list(two(a)?.0)?, map(&a[1])?);
+            let kept = from.iter().filter(|(key, _)| !keys.contains(key));
+            Ok(Term::map(kept.map(|(key, value)| (key.clone(), value.clone()))))
         })
         .pure("maps", "is_key", 2, |a| {
             let (key, from) = two(a)?;
@@ -158,18 +76,45 @@ fn register_maps(builder: &mut FunctionsBuilder) {
         });
 }
 
+/// `proplists:get_value/2,3`: an atom alone stands for itself and `true`.
+fn property(arguments: &[Term]) -> Outcome {
+    let [key, list, default @ ..] = arguments else { return Err(Exception::badarg()) };
+    let found = elements(list)?.into_iter().find_map(|one| match one.as_tuple() {
+        Some([found, value, ..]) if found == key => Some(value.clone()),
+        None if one == *key && one.as_atom().is_some() => Some(Term::from(true)),
+        _ => None,
+    });
+    Ok(found.or_else(|| default.first().cloned()).unwrap_or_else(|| term!(undefined)))
+}
+
+/// `io:nl/0`.
+async fn nl(call: Call) -> Outcome {
+    print(&call, "\n").await
+}
+
+/// `IO.inspect/1`: prints a term and gives it back.
+async fn inspect(call: Call) -> Outcome {
+    let term = &call.arguments[0];
+    print(&call, &format!("{}\n", term.to_elixir())).await?;
+    Ok(term.clone())
+}
+
 /// `timer:sleep/1` and Elixir's `Process.sleep/1`.
 async fn sleep(call: Call) -> Outcome {
     match &call.arguments[0] {
         Term::Integer(milliseconds) => {
-            let milliseconds = u64::try_from(*milliseconds)
-                .map_err(|_| Exception::error(atom!("timeout_value")))?;
+            let milliseconds = u64::try_from(*milliseconds).map_err(|_| timeout_value())?;
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             Ok(term!(ok))
         }
         infinity if infinity.is_atom("infinity") => std::future::pending().await,
-        _ => Err(Exception::error(atom!("timeout_value"))),
+        _ => Err(timeout_value()),
     }
+}
+
+/// Raised by the wait itself, so the stack has the arity and not the argument.
+fn timeout_value() -> Exception {
+    Exception::error(atom!("timeout_value")).called_from(&atom!("timer"), &atom!("sleep"), 1)
 }
 
 /// `io:format/1,2`: formatted here, printed at the caller's group leader.
@@ -207,8 +152,13 @@ async fn put_chars(call: Call) -> Outcome {
     print(&call, &text).await
 }
 
+/// Text in another case, in the form it came: a binary or a charlist.
+fn cased(text: &Term, change: fn(&str) -> String) -> Outcome {
+    let changed = change(&text.to_text().ok_or_else(Exception::badarg)?);
+    Ok(if text.is_list() { Term::charlist(&changed) } else { Term::from(changed) })
+}
+
 pub(super) fn register(builder: &mut FunctionsBuilder) {
-    register_lists(builder);
     register_maps(builder);
     builder
         .function("timer", "sleep", 1, sleep)
@@ -218,8 +168,14 @@ pub(super) fn register(builder: &mut FunctionsBuilder) {
         .function("io", "fwrite", 1, format)
         .function("io", "fwrite", 2, format)
         .function("io", "put_chars", 1, put_chars)
+        .function("io", "nl", 0, nl)
+        .function("Elixir.IO", "inspect", 1, inspect)
+        .pure("proplists", "get_value", 2, property)
+        .pure("proplists", "get_value", 3, property)
         .function("Elixir.IO", "puts", 1, puts)
         .function("Elixir.IO", "write", 1, put_chars)
+        .pure("string", "uppercase", 1, |a| cased(one(a)?, str::to_uppercase))
+        .pure("string", "lowercase", 1, |a| cased(one(a)?, str::to_lowercase))
         .pure("string", "length", 1, |a| {
             let text = one(a)?.to_text().ok_or_else(Exception::badarg)?;
             or_badarg(i64::try_from(text.chars().count()).ok())
@@ -233,24 +189,16 @@ mod tests {
     use super::super::tests::eval;
 
     #[test]
-    fn lists_do_what_lists_do() {
-        assert_eq!(eval("lists", "seq", term!([1, 3])), "[1,2,3]");
-        assert_eq!(eval("lists", "seq", term!([1, 0])), "[]");
-        assert_eq!(eval("lists", "seq", term!([1, -5])), "error:function_clause");
-        assert_eq!(eval("lists", "seq", term!([1, 100000000])), "error:system_limit");
-        assert_eq!(eval("lists", "sum", term!([[1, 2]])), "3");
-        assert_eq!(eval("lists", "sum", term!([[1, 2.5]])), "3.5");
-        assert_eq!(eval("lists", "flatten", term!([[1, [2, [3]], []]])), "[1,2,3]");
-        assert_eq!(eval("lists", "nth", term!([2, [a, b]])), "b");
-        assert_eq!(eval("lists", "sort", term!([[b, 1, a]])), "[1,a,b]");
-        assert_eq!(eval("lists", "max", term!([[1, 3, 2]])), "3");
-    }
-
-    #[test]
     fn maps_do_what_maps_do() {
         assert_eq!(eval("maps", "get", term!([a, #{a => 1}])), "1");
         assert_eq!(eval("maps", "get", term!([b, #{a => 1}])), "error:{badkey,b}");
         assert_eq!(eval("maps", "merge", term!([#{a => 1}, #{a => 2}])), "#{a => 2}");
         assert_eq!(eval("maps", "keys", term!([x])), "error:{badmap,x}");
+        assert_eq!(eval("maps", "get", term!([b, #{a => 1}, 7])), "7");
+        assert_eq!(eval("maps", "update", term!([b, 1, #{a => 1}])), "error:{badkey,b}");
+        assert_eq!(eval("maps", "without", term!([[a], #{a => 1, b => 2}])), "#{b => 2}");
+        assert_eq!(eval("proplists", "get_value", term!([a, [b, {a, 1}]])), "1");
+        assert_eq!(eval("proplists", "get_value", term!([b, [b, {a, 1}]])), "true");
+        assert_eq!(eval("string", "uppercase", term!([[97]])), "\"A\"");
     }
 }

@@ -1,12 +1,12 @@
-//! What a node tells of itself: `system_info`, `memory`, `statistics`, time.
+//! What a node tells of itself: `system_info`, `memory`, `statistics`.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use erlang_node::{Node, NodeFilter};
 use erlang_term::{Atom, Term, atom, term};
 
-use super::{one, two};
+use super::or_badarg;
+use super::time::{nanoseconds, since_epoch};
 use crate::functions::{Call, FunctionsBuilder, Outcome};
 use crate::reason::Exception;
 
@@ -22,7 +22,7 @@ fn processors() -> Term {
     count(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
 
-fn system_info(node: &Node, item: &Term) -> Outcome {
+pub(super) fn system_info(node: &Node, item: &Term) -> Outcome {
     if let Some([tag, what]) = item.as_tuple() {
         return if tag.is_atom("wordsize") && (what.is_atom("internal") || what.is_atom("external"))
         {
@@ -60,7 +60,16 @@ fn system_info(node: &Node, item: &Term) -> Outcome {
         "wordsize" => Term::from(8),
         "creation" => Term::from(node.creation()),
         "smp_support" | "threads" => Term::from(true),
-        "thread_pool_size" | "multi_scheduling_blockers" => Term::from(0),
+        "thread_pool_size" | "trace_control_word" => Term::from(0),
+        "multi_scheduling" | "tolerant_timeofday" => term!(enabled),
+        "multi_scheduling_blockers" => Term::Nil,
+        "heap_type" => term!(private),
+        "message_queue_data" => term!(on_heap),
+        "scheduler_bind_type" => term!(unbound),
+        "modified_timing_level" => term!(undefined),
+        "dynamic_trace" => term!(none),
+        "debug_compiled" => Term::from(false),
+        "compat_rel" => Term::from(OTP_RELEASE.parse::<i64>().unwrap_or_default()),
         "endian" => {
             Term::from(if cfg!(target_endian = "big") { atom!("big") } else { atom!("little") })
         }
@@ -73,8 +82,9 @@ fn system_info(node: &Node, item: &Term) -> Outcome {
             node.nodes(NodeFilter::Connected).into_iter().map(|peer| term!({(peer), undefined})),
         ),
         "kernel_poll" => Term::from(true),
-        "build_type" => term!(opt),
-        "emu_type" | "emu_flavor" => term!(rust),
+        "build_type" | "emu_type" => term!(opt),
+        "emu_flavor" => term!(rust),
+        "end_time" => Term::from(i64::MAX),
         _ => return Err(Exception::badarg()),
     })
 }
@@ -89,7 +99,7 @@ fn resident() -> i64 {
 
 /// What `memory/0` lists. One allocator serves all, so only the total is known; the parts are
 /// estimates from counts, for tools that add them up.
-fn memory(node: &Node, kind: &str) -> Option<i64> {
+pub(super) fn memory(node: &Node, kind: &str) -> Option<i64> {
     let processes = i64::try_from(node.process_count()).unwrap_or(i64::MAX).saturating_mul(1024);
     let atoms = i64::try_from(Atom::table_len()).unwrap_or(i64::MAX).saturating_mul(64);
     let total = resident();
@@ -103,7 +113,7 @@ fn memory(node: &Node, kind: &str) -> Option<i64> {
     })
 }
 
-const MEMORY_KINDS: &[&str] = &[
+pub(super) const MEMORY_KINDS: &[&str] = &[
     "total",
     "processes",
     "processes_used",
@@ -152,16 +162,32 @@ fn runtime_milliseconds() -> i64 {
     ticks.saturating_mul(1000 / TICKS_PER_SECOND)
 }
 
+/// Bytes read from and written to all peers.
+pub(super) fn traffic(node: &Node) -> (i64, i64) {
+    let (mut read, mut written) = (0_i64, 0_i64);
+    for peer in node.nodes(NodeFilter::Connected) {
+        if let Some(info) = node.node_info(&peer) {
+            read = read.saturating_add_unsigned(info.stats.bytes_in);
+            written = written.saturating_add_unsigned(info.stats.bytes_out);
+        }
+    }
+    (read, written)
+}
+
 async fn statistics(call: Call) -> Outcome {
+    let item = call.arguments[0].as_atom().ok_or_else(Exception::badarg)?;
+    or_badarg(statistics_now(call.node(), item.as_str()))
+}
+
+/// `None`: there is no such item.
+pub(super) fn statistics_now(node: &Node, item: &str) -> Option<Term> {
     static LAST_WALL: AtomicI64 = AtomicI64::new(0);
     static LAST_RUN: AtomicI64 = AtomicI64::new(0);
     let since = |last: &AtomicI64, now: i64| {
         let before = last.swap(now, Ordering::Relaxed);
         term!({(now), (now.saturating_sub(before))})
     };
-    let node = call.node();
-    let item = call.arguments[0].as_atom().ok_or_else(Exception::badarg)?;
-    Ok(match item.as_str() {
+    Some(match item {
         "wall_clock" => {
             let now = i64::try_from(node.uptime().as_millis()).unwrap_or(i64::MAX);
             since(&LAST_WALL, now)
@@ -171,66 +197,34 @@ async fn statistics(call: Call) -> Outcome {
         "context_switches" => term!({0, 0}),
         "garbage_collection" => term!({0, 0, 0}),
         "run_queue" | "total_run_queue_lengths" | "total_active_tasks" => Term::from(0),
+        "total_run_queue_lengths_all" | "total_active_tasks_all" => Term::from(0),
         "run_queue_lengths" | "active_tasks" => term!([0]),
         "io" => {
-            let (mut read, mut written) = (0_i64, 0_i64);
-            for peer in node.nodes(NodeFilter::Connected) {
-                if let Some(info) = node.node_info(&peer) {
-                    read = read.saturating_add_unsigned(info.stats.bytes_in);
-                    written = written.saturating_add_unsigned(info.stats.bytes_out);
-                }
-            }
+            let (read, written) = traffic(node);
             term!({{input, (read)}, {output, (written)}})
         }
         "scheduler_wall_time" => term!(undefined),
-        _ => return Err(Exception::badarg()),
+        _ => return None,
     })
-}
-
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn nanoseconds(time: Duration) -> i64 {
-    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// A time in the unit of an Erlang time function.
-fn in_unit(time: Duration, unit: &Term) -> Outcome {
-    let per_second = match unit {
-        Term::Integer(parts @ 1..) => i128::from(*parts),
-        _ => match unit.as_atom().map(Atom::as_str) {
-            Some("second" | "seconds") => 1,
-            Some("millisecond" | "milli_seconds") => 1000,
-            Some("microsecond" | "micro_seconds") => 1_000_000,
-            Some("nanosecond" | "nano_seconds" | "native" | "perf_counter") => 1_000_000_000,
-            _ => return Err(Exception::badarg()),
-        },
-    };
-    let nanoseconds = i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
-    let value = nanoseconds.saturating_mul(per_second) / 1_000_000_000;
-    Ok(Term::from(i64::try_from(value).unwrap_or(i64::MAX)))
-}
-
-/// `{MegaSeconds, Seconds, MicroSeconds}`.
-fn timestamp() -> Term {
-    let now = since_epoch();
-    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    term!({(seconds / 1_000_000), (seconds % 1_000_000), (now.subsec_micros())})
-}
-
-fn unique_integer() -> i64 {
-    static NEXT: AtomicI64 = AtomicI64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-async fn monotonic(call: Call) -> Outcome {
-    let native = term!(native);
-    in_unit(call.node().uptime(), call.arguments.first().unwrap_or(&native))
 }
 
 async fn info(call: Call) -> Outcome {
     system_info(call.node(), &call.arguments[0])
+}
+
+/// `{Major, Minor, Patch}` of the operating system's kernel.
+fn kernel_version() -> Option<Term> {
+    let name = rustix::system::uname();
+    let text = name.release().to_str().ok()?;
+    let mut numbers =
+        text.split(|one: char| !one.is_ascii_digit()).filter_map(|part| part.parse::<i64>().ok());
+    let (major, minor) = (numbers.next()?, numbers.next()?);
+    Some(term!({(major), (minor), (numbers.next().unwrap_or_default())}))
+}
+
+/// The name of this machine.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 pub(super) fn register(builder: &mut FunctionsBuilder) {
@@ -239,63 +233,18 @@ pub(super) fn register(builder: &mut FunctionsBuilder) {
         .function("erlang", "memory", 0, all_memory)
         .function("erlang", "memory", 1, some_memory)
         .function("erlang", "statistics", 1, statistics);
-    for module in ["erlang", "Elixir.System"] {
-        builder
-            .function(module, "monotonic_time", 0, monotonic)
-            .function(module, "monotonic_time", 1, monotonic)
-            .pure(module, "system_time", 0, |_| Ok(Term::from(nanoseconds(since_epoch()))))
-            .pure(module, "system_time", 1, |a| in_unit(since_epoch(), one(a)?))
-            .pure(module, "unique_integer", 0, |_| Ok(Term::from(unique_integer())))
-            .pure(module, "unique_integer", 1, |a| {
-                super::list(one(a)?).map(|_| Term::from(unique_integer()))
-            });
-    }
     builder
-        .pure("erlang", "timestamp", 0, |_| Ok(timestamp()))
-        .pure("erlang", "now", 0, |_| Ok(timestamp()))
-        .pure("erlang", "time_offset", 0, |_| Ok(Term::from(nanoseconds(since_epoch()))))
-        .pure("erlang", "convert_time_unit", 3, |a| match a {
-            [Term::Integer(time @ 0..), _, _] if *time < i64::MAX / 4 => {
-                let (from, to) = (in_unit(Duration::from_secs(1), &a[1])?, &a[2]);
-                let parts = from.as_integer().unwrap_or(1).max(1);
-                let seconds = u64::try_from(time / parts).unwrap_or_default();
-                let rest = i128::from(time % parts) * 1_000_000_000 / i128::from(parts);
-                let rest = u32::try_from(rest).unwrap_or_default();
-                in_unit(Duration::new(seconds, rest), to)
-            }
-            _ => Err(Exception::badarg()),
-        })
-        .pure("os", "timestamp", 0, |_| Ok(timestamp()))
-        .pure("os", "system_time", 0, |_| Ok(Term::from(nanoseconds(since_epoch()))))
-        .pure("os", "system_time", 1, |a| in_unit(since_epoch(), one(a)?))
         .pure("os", "getpid", 0, |_| Ok(Term::charlist(&std::process::id().to_string())))
         .pure("os", "type", 0, |_| {
             Ok(if cfg!(windows) { term!({win32, nt}) } else { term!({unix, linux}) })
         })
+        .pure("os", "version", 0, |_| or_badarg(kernel_version()))
+        .pure("inet", "gethostname", 0, |_| Ok(term!({ok, (Term::charlist(&host_name()))})))
+        .pure("net_adm", "localhost", 0, |_| Ok(Term::charlist(&host_name())))
         .pure("Elixir.System", "otp_release", 0, |_| Ok(Term::from(OTP_RELEASE)))
-        .pure("Elixir.System", "os_time", 0, |_| Ok(Term::from(nanoseconds(since_epoch()))))
         .pure("Elixir.System", "pid", 0, |_| Ok(Term::from(std::process::id().to_string())))
         .pure("Elixir.System", "schedulers", 0, |_| Ok(processors()))
-        .pure("Elixir.System", "schedulers_online", 0, |_| Ok(processors()))
-        .pure("Elixir.System", "convert_time_unit", 3, |a| match a {
-            [time, from, to] if from == to => Ok(time.clone()),
-            _ => Err(Exception::notsup()),
-        })
-        .pure("erlang", "integer_to_list", 2, |a| {
-            let (number, base) = two(a)?;
-            match (number, base) {
-                (Term::Integer(number @ 0..), Term::Integer(16)) => {
-                    Ok(Term::charlist(&format!("{number:X}")))
-                }
-                (Term::Integer(number), Term::Integer(10)) => {
-                    Ok(Term::charlist(&number.to_string()))
-                }
-                (Term::Integer(number @ 0..), Term::Integer(2)) => {
-                    Ok(Term::charlist(&format!("{number:b}")))
-                }
-                _ => Err(Exception::badarg()),
-            }
-        });
+        .pure("Elixir.System", "schedulers_online", 0, |_| Ok(processors()));
 }
 
 #[cfg(test)]
@@ -303,23 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_those_of_erlang() {
-        let time = Duration::from_millis(1500);
-        let unit = |unit: Term| in_unit(time, &unit).map(|value| value.as_integer());
-        assert_eq!(unit(term!(second)), Ok(Some(1)));
-        assert_eq!(unit(term!(millisecond)), Ok(Some(1500)));
-        assert_eq!(unit(term!(native)), Ok(Some(1_500_000_000)));
-        assert_eq!(unit(term!(10)), Ok(Some(15)));
-        assert!(unit(term!(fortnight)).is_err());
-    }
-
-    #[test]
     fn the_process_has_memory() {
         assert!(resident() > 0);
-    }
-
-    #[test]
-    fn unique_integers_differ() {
-        assert_ne!(unique_integer(), unique_integer());
     }
 }

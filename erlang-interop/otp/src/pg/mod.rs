@@ -4,6 +4,7 @@
 //! API. The scope `pg` is the default one; others (such as Phoenix.PubSub's) are started by name.
 
 pub mod state;
+mod watchers;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,7 @@ use crate::gen_message::From;
 use crate::gen_server::{Answer, CallError, GenServer, Next, call_from};
 use crate::limits::CALL_TIMEOUT;
 use state::{Change, Output, Scope};
+use watchers::Watchers;
 
 /// Changes that a slow subscriber may leave unread before it loses the oldest.
 const CHANGES_KEPT: usize = 1024;
@@ -58,6 +60,7 @@ impl Pg {
             scope: scope.clone(),
             changes: changes.clone(),
             monitors: HashMap::new(),
+            watchers: Watchers::default(),
         };
         let options = SpawnOptions::new().name(name.clone());
         let pid = crate::gen_server::start(node, options, server)?;
@@ -131,6 +134,7 @@ struct Server {
     changes: broadcast::Sender<Changed>,
     /// What we monitor: peers' scope processes and local members.
     monitors: HashMap<Pid, Reference>,
+    watchers: Watchers,
 }
 
 impl GenServer for Server {
@@ -152,8 +156,11 @@ impl GenServer for Server {
         Ok(())
     }
 
-    async fn handle_call(&mut self, context: &mut Context, request: Term, _: From) -> Answer {
+    async fn handle_call(&mut self, context: &mut Context, request: Term, from: From) -> Answer {
         let own = context.pid().clone();
+        if let Some(answer) = self.watch(context, &request, from.pid()).await {
+            return answer;
+        }
         let (tag, group, pids) = match request.as_tuple() {
             Some([tag, group, pids]) => (tag, group, pids),
             Some([tag, group]) if tag.is_atom("get_members") => {
@@ -164,6 +171,9 @@ impl GenServer for Server {
             }
             None if request.is_atom("which_groups") => {
                 return Answer::reply(self.scope.with(&own, |scope| scope.groups()));
+            }
+            None if request.is_atom("which_local_groups") => {
+                return Answer::reply(self.scope.with(&own, |scope| scope.local_groups()));
             }
             _ => return Answer::Reply(term!({error, badarg})),
         };
@@ -195,8 +205,10 @@ impl GenServer for Server {
                 self.discover(context, node.clone()).await;
             }
             Some([tag, Term::Atom(_)]) if tag.is_atom("nodedown") => {}
-            Some([tag, _, _, Term::Pid(pid), _]) if tag.is_atom("DOWN") => {
-                self.down(context, pid).await;
+            Some([tag, Term::Reference(monitor), _, Term::Pid(pid), _]) if tag.is_atom("DOWN") => {
+                if !self.watchers.remove(monitor) {
+                    self.down(context, pid).await;
+                }
             }
             _ => self.protocol(context, &message).await,
         }
@@ -214,6 +226,34 @@ impl Server {
     async fn discover(&self, context: &Context, node: Atom) {
         let message = self.scope.with(context.pid(), |scope| scope.discover_message());
         context.send_connected((self.name.clone(), node), message).await;
+    }
+
+    /// `monitor`, `{monitor, Group}` and `{demonitor, Ref}`. `None`: another request.
+    async fn watch(&mut self, context: &mut Context, request: &Term, by: &Pid) -> Option<Answer> {
+        let group = match request.as_tuple() {
+            None if request.is_atom("monitor") => None,
+            Some([tag, group]) if tag.is_atom("monitor") => Some(group.clone()),
+            Some([tag, Term::Reference(monitor)]) if tag.is_atom("demonitor") => {
+                context.demonitor(monitor, DemonitorOptions::FLUSH);
+                let known = self.watchers.remove(monitor);
+                return Some(Answer::Reply(if known { term!(ok) } else { Term::from(false) }));
+            }
+            _ => return None,
+        };
+        if !self.watchers.has_room() {
+            return Some(Answer::Reply(term!({error, system_limit})));
+        }
+        let members = self.scope.with(context.pid(), |scope| match &group {
+            Some(group) => Term::list(scope.members(group)),
+            None => Term::map(scope.groups().into_iter().map(|group| {
+                let members = Term::list(scope.members(&group));
+                (group, members)
+            })),
+        });
+        let monitor = context.monitor(by).await;
+        let answer = term!({(&monitor), (members)});
+        self.watchers.add(monitor, by.clone(), group);
+        Some(Answer::Reply(answer))
     }
 
     async fn protocol(&mut self, context: &mut Context, message: &Term) {
@@ -247,6 +287,9 @@ impl Server {
                     }
                 }
                 Output::Changed(change, group, pids) => {
+                    for (watcher, message) in self.watchers.messages(change, &group, &pids) {
+                        context.send(&watcher, message).await;
+                    }
                     // Nobody subscribed: nothing to do.
                     let _ = self.changes.send(Changed { change, group, pids });
                 }

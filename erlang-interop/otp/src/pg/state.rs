@@ -78,6 +78,13 @@ impl Scope {
         groups
     }
 
+    /// The groups that have a member on this node, sorted.
+    pub fn local_groups(&self) -> Vec<Term> {
+        let mut groups: Vec<Term> = self.local.keys().cloned().collect();
+        groups.sort();
+        groups
+    }
+
     /// The scope processes of other nodes.
     pub fn peers(&self) -> impl Iterator<Item = &Pid> {
         self.peers.keys()

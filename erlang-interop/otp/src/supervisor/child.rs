@@ -49,6 +49,32 @@ impl Default for Shutdown {
     }
 }
 
+impl Restart {
+    /// The atom of a child specification; `None`: it is none.
+    pub(crate) fn read(term: &Term) -> Option<Self> {
+        match term.as_atom()?.as_str() {
+            "permanent" => Some(Self::Permanent),
+            "transient" => Some(Self::Transient),
+            "temporary" => Some(Self::Temporary),
+            _ => None,
+        }
+    }
+}
+
+impl Shutdown {
+    /// `brutal_kill`, `infinity` or milliseconds of a child specification; `None`: it is none.
+    pub(crate) fn read(term: &Term) -> Option<Self> {
+        match term {
+            Term::Integer(milliseconds @ 0..) => {
+                Some(Self::Timeout(Duration::from_millis(milliseconds.unsigned_abs())))
+            }
+            _ if term.is_atom("brutal_kill") => Some(Self::BrutalKill),
+            _ if term.is_atom("infinity") => Some(Self::Infinity),
+            _ => None,
+        }
+    }
+}
+
 /// What kind of process a child is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChildType {
@@ -161,7 +187,7 @@ pub(super) fn counted<'a>(children: impl Iterator<Item = (&'a ChildSpec, bool)>)
 }
 
 /// Ends a child and waits until it is gone.
-pub(super) async fn end(context: &mut Context, pid: &Pid, shutdown: Shutdown) {
+pub(crate) async fn end(context: &mut Context, pid: &Pid, shutdown: Shutdown) {
     let monitor = context.monitor(pid).await;
     context.unlink(pid);
     let reason = match shutdown {

@@ -29,18 +29,18 @@ impl Intensity {
 
 /// The restarts of late. Time is an argument.
 #[derive(Debug)]
-pub(super) struct Restarts {
+pub(crate) struct Restarts {
     intensity: Intensity,
     recent: VecDeque<Duration>,
 }
 
 impl Restarts {
-    pub(super) fn new(intensity: Intensity) -> Self {
+    pub(crate) fn new(intensity: Intensity) -> Self {
         Self { intensity, recent: VecDeque::new() }
     }
 
     /// Books a restart at that time. `false`: it is one too many.
-    pub(super) fn allow(&mut self, now: Duration) -> bool {
+    pub(crate) fn allow(&mut self, now: Duration) -> bool {
         let start = now.saturating_sub(self.intensity.period);
         while self.recent.front().is_some_and(|at| *at < start) {
             self.recent.pop_front();

@@ -4,9 +4,9 @@
 //! `terminate_child`, `restart_child`, `delete_child`. New children come from Rust only, see
 //! [`DynamicSupervisor`].
 
-mod child;
+pub(crate) mod child;
 mod dynamic;
-mod intensity;
+pub(crate) mod intensity;
 
 use erlang_node::{Context, ExitReason, Node, SpawnError, SpawnOptions};
 use erlang_term::{Atom, Pid, Term, atom, term};
@@ -251,6 +251,11 @@ impl GenServer for Supervisor {
 
     async fn handle_call(&mut self, context: &mut Context, request: Term, _: From) -> Answer {
         let reply = match request.as_tuple() {
+            // The spec's code would have to be here, and is not: children come from Rust.
+            Some([what, spec]) if what.is_atom("start_child") => refused_child(spec),
+            Some([what, id]) if what.is_atom("get_childspec") && self.find(id).is_none() => {
+                term!({error, not_found})
+            }
             Some([what, id]) => match what.as_atom() {
                 Some(what) => self.command(context, what.as_str(), id).await,
                 None => term!({error, badarg}),
@@ -287,6 +292,17 @@ impl GenServer for Supervisor {
 
     async fn terminate(&mut self, context: &mut Context, _: &ExitReason) {
         self.end_from(context, 0).await;
+    }
+}
+
+/// The answer to `start_child` with a specification that came as a message.
+pub(crate) fn refused_child(spec: &Term) -> Term {
+    let key = |name: Atom| spec.as_map().and_then(|map| map.get(&Term::from(name)));
+    let complete = key(atom!("id")).is_some() && key(atom!("start")).is_some();
+    if complete || spec.as_tuple().is_some_and(|parts| parts.len() == 6) {
+        term!({error, notsup})
+    } else {
+        term!({error, {invalid_child_spec, (spec)}})
     }
 }
 
