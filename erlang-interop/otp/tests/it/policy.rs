@@ -61,6 +61,10 @@ async fn what_is_refused_is_refused_by_every_way_in_and_says_why() {
     let badrpc = format!("=> {{badrpc,{{'EXIT',{raised}}}}}");
     let seen = format!("=> {why}");
     let down = format!("=> {raised}");
+    let task_down = format!(
+        "=> {{{why},[{{m,forbidden,[],[]}},{{'Elixir.Task.Supervised',invoke_mfa,2,[]}},\
+         {{'Elixir.Task.Supervised',reply,4,[]}},{{proc_lib,init_p_do_apply,3,[]}}]}}"
+    );
     let applied =
         format!("=> {{badrpc,{{'EXIT',{{{why},[{{m,forbidden,[],[]}},{{erlang,apply,3,[]}}]}}}}}}");
     let rex = |request: &str| {
@@ -86,7 +90,7 @@ async fn what_is_refused_is_refused_by_every_way_in_and_says_why() {
              receive {'DOWN', M, process, P, W} -> W end",
             &down,
         ),
-        (task, &down),
+        (task, &task_down),
         // What isn't there is still not there.
         ("element(1, element(2, element(2, rpc:call(B, m, missing, []))))", "=> undef"),
     ] {
