@@ -1,32 +1,45 @@
 //! Integers that do not fit 64 bits.
 //!
-//! Kept as they travel (a sign byte, then the magnitude with its least byte first): decoding is one
-//! allocation and a copy, encoding a copy, and no arithmetic happens unless someone asks for it.
+//! Kept as they travel (a sign byte, then the magnitude with its least byte first): decoding and
+//! encoding are a copy, and no arithmetic happens unless someone asks for it. Up to 104 bits live in
+//! the term itself, longer ones have an allocation.
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use num_bigint::{BigInt, Sign};
 use num_traits::ToPrimitive;
 
+use crate::limits::BIG_INLINE_BYTES_MAX;
 use crate::term::Term;
 
 /// An integer outside the range of `i64`; smaller ones are always [`Term::Integer`].
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct BigInteger(Arc<[u8]>);
+#[derive(Clone)]
+pub struct BigInteger(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline {
+        len: u8,
+        bytes: [u8; BIG_INLINE_BYTES_MAX],
+    },
+    /// More bytes than that.
+    Shared(Arc<Box<[u8]>>),
+}
 
 impl BigInteger {
     /// Whether the number is below zero.
     #[must_use]
     pub fn is_negative(&self) -> bool {
-        self.0[0] != 0
+        self.wire_bytes()[0] != 0
     }
 
     /// The absolute value, least byte first, without leading zeros (at the end).
     #[must_use]
     pub fn magnitude(&self) -> &[u8] {
-        &self.0[1..]
+        &self.wire_bytes()[1..]
     }
 
     /// The number for arithmetic.
@@ -44,7 +57,20 @@ impl BigInteger {
 
     /// The sign byte and the magnitude, as they are written after a bignum's length.
     pub(crate) fn wire_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Of sign byte and magnitude, which must be normal: a sign of 0 or 1, no zeros at the end.
+    fn from_normal(bytes: &[u8]) -> Self {
+        if bytes.len() > BIG_INLINE_BYTES_MAX {
+            return Self(Repr::Shared(Arc::new(bytes.into())));
+        }
+        let mut inline = [0; BIG_INLINE_BYTES_MAX];
+        inline[..bytes.len()].copy_from_slice(bytes);
+        Self(Repr::Inline { len: bytes.len() as u8, bytes: inline })
     }
 
     /// The magnitude's 64-bit digits, the least first.
@@ -75,11 +101,11 @@ pub(crate) fn integer_from_wire(bytes: &[u8]) -> Term {
         }
     }
     if bytes[0] <= 1 {
-        return Term::BigInteger(BigInteger(Arc::from(&bytes[..=magnitude.len()])));
+        return Term::BigInteger(BigInteger::from_normal(&bytes[..=magnitude.len()]));
     }
     let mut normal = vec![u8::from(negative)];
     normal.extend_from_slice(magnitude);
-    Term::BigInteger(BigInteger(Arc::from(normal)))
+    Term::BigInteger(BigInteger::from_normal(&normal))
 }
 
 fn small_integer(negative: bool, magnitude: u64) -> Option<i64> {
@@ -126,6 +152,20 @@ impl From<u128> for Term {
 impl From<usize> for Term {
     fn from(value: usize) -> Self {
         Self::from(value as u64)
+    }
+}
+
+impl PartialEq for BigInteger {
+    fn eq(&self, other: &Self) -> bool {
+        self.wire_bytes() == other.wire_bytes()
+    }
+}
+
+impl Eq for BigInteger {}
+
+impl Hash for BigInteger {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.wire_bytes().hash(state);
     }
 }
 

@@ -44,6 +44,9 @@ pub(crate) const MAP_ENTRIES_UNINDEXED_MAX: usize = 16;
 /// Binaries up to this many bytes are kept inside the term itself.
 pub(crate) const BINARY_INLINE_BYTES_MAX: usize = 22;
 
+/// Sign and magnitude of integers up to this many bytes are kept inside the term itself.
+pub(crate) const BIG_INLINE_BYTES_MAX: usize = 14;
+
 /// Atoms that a shard of the atom table holds before it first looks for unused ones.
 pub(crate) const ATOM_SHARD_SWEEP_MIN: usize = 1024;
 

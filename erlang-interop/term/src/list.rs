@@ -1,7 +1,7 @@
 //! Lists that have at least one element: proper, improper, or of bytes.
 //!
-//! A list that arrives as `STRING_EXT` stays the bytes it came as; its elements become terms when
-//! they are looked at.
+//! A list that arrives as `STRING_EXT` stays the bytes it came as, and a longer one of integers takes
+//! four bytes for each; the elements become terms when they are looked at.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ enum Repr {
 
 enum Other {
     Bytes(Binary),
+    Integers(Box<[i32]>),
     Improper { elements: Box<[Term]>, tail: Term },
 }
 
@@ -41,6 +42,12 @@ impl List {
         (!bytes.is_empty()).then(|| Self(Repr::Other(Arc::new(Other::Bytes(bytes)))))
     }
 
+    /// A proper list of these integers, of which there must be some.
+    pub(crate) fn from_integers(integers: Vec<i32>) -> Self {
+        debug_assert!(!integers.is_empty());
+        Self(Repr::Other(Arc::new(Other::Integers(integers.into()))))
+    }
+
     /// Elements and a tail that is no list. The caller checks both.
     pub(crate) fn improper(elements: Box<[Term]>, tail: Term) -> Self {
         debug_assert!(!elements.is_empty() && !matches!(tail, Term::Nil | Term::List(_)));
@@ -55,6 +62,7 @@ impl List {
             Repr::Proper(elements) => elements.len(),
             Repr::Other(other) => match &**other {
                 Other::Bytes(bytes) => bytes.len(),
+                Other::Integers(integers) => integers.len(),
                 Other::Improper { elements, .. } => elements.len(),
             },
         }
@@ -66,7 +74,7 @@ impl List {
         match &self.0 {
             Repr::Other(other) => match &**other {
                 Other::Improper { tail, .. } => tail,
-                Other::Bytes(_) => &NIL,
+                Other::Bytes(_) | Other::Integers(_) => &NIL,
             },
             Repr::Proper(_) => &NIL,
         }
@@ -84,6 +92,7 @@ impl List {
         match self.parts() {
             Parts::Terms(elements, _) => ListIter(Iter::Terms(elements.iter())),
             Parts::Bytes(bytes) => ListIter(Iter::Bytes(bytes.iter())),
+            Parts::Integers(integers) => ListIter(Iter::Integers(integers.iter())),
         }
     }
 
@@ -93,18 +102,19 @@ impl List {
         match &self.0 {
             Repr::Other(other) => match &**other {
                 Other::Bytes(bytes) => Some(bytes),
-                Other::Improper { .. } => None,
+                Other::Improper { .. } | Other::Integers(_) => None,
             },
             Repr::Proper(_) => None,
         }
     }
 
-    /// The elements as terms that are there already; `None` when the list is kept as bytes.
+    /// The elements as terms that are there already; `None` when the list is kept as bytes or
+    /// numbers, which [`List::iter`] makes terms of.
     #[must_use]
     pub fn as_slice(&self) -> Option<&[Term]> {
         match self.parts() {
             Parts::Terms(elements, _) => Some(elements),
-            Parts::Bytes(_) => None,
+            Parts::Bytes(_) | Parts::Integers(_) => None,
         }
     }
 
@@ -113,19 +123,21 @@ impl List {
             Repr::Proper(elements) => Parts::Terms(elements, &NIL),
             Repr::Other(other) => match &**other {
                 Other::Bytes(bytes) => Parts::Bytes(bytes),
+                Other::Integers(integers) => Parts::Integers(integers),
                 Other::Improper { elements, tail } => Parts::Terms(elements, tail),
             },
         }
     }
 }
 
-/// How a list is kept: elements and tail, or bytes.
+/// How a list is kept: elements and tail, or bytes or integers of a proper one.
 pub(crate) enum Parts<'a> {
     Terms(&'a [Term], &'a Term),
     Bytes(&'a Binary),
+    Integers(&'a [i32]),
 }
 
-/// The elements of a list, by value: bytes become integers, other terms are cheap clones.
+/// The elements of a list, by value: bytes and numbers become integers, other terms are cheap clones.
 #[derive(Clone, Debug, Default)]
 pub struct ListIter<'a>(Iter<'a>);
 
@@ -135,6 +147,7 @@ enum Iter<'a> {
     Empty,
     Terms(std::slice::Iter<'a, Term>),
     Bytes(std::slice::Iter<'a, u8>),
+    Integers(std::slice::Iter<'a, i32>),
 }
 
 impl Iterator for ListIter<'_> {
@@ -145,6 +158,7 @@ impl Iterator for ListIter<'_> {
             Iter::Empty => None,
             Iter::Terms(elements) => elements.next().cloned(),
             Iter::Bytes(bytes) => bytes.next().map(|byte| Term::Integer(i64::from(*byte))),
+            Iter::Integers(integers) => integers.next().map(|value| Term::Integer((*value).into())),
         }
     }
 
@@ -153,6 +167,7 @@ impl Iterator for ListIter<'_> {
             Iter::Empty => (0, Some(0)),
             Iter::Terms(elements) => elements.size_hint(),
             Iter::Bytes(bytes) => bytes.size_hint(),
+            Iter::Integers(integers) => integers.size_hint(),
         }
     }
 }
@@ -175,6 +190,7 @@ impl PartialEq for List {
                 left == right && left_tail == right_tail
             }
             (Parts::Bytes(left), Parts::Bytes(right)) => left == right,
+            (Parts::Integers(left), Parts::Integers(right)) => left == right,
             _ => {
                 self.len() == other.len()
                     && self.tail() == other.tail()
@@ -215,6 +231,27 @@ mod tests {
         let hasher = foldhash::fast::FixedState::default();
         assert_eq!(hasher.hash_one(&bytes), hasher.hash_one(&terms));
         assert_ne!(bytes, List::from_bytes(&b"abd"[..]).unwrap());
+    }
+
+    #[test]
+    fn numbers_and_terms_are_the_same_list() {
+        let packed = List::from_integers(vec![-1, 0, i32::MAX]);
+        let terms = [-1, 0, i64::from(i32::MAX)].map(Term::Integer);
+        let terms = List::new(terms).unwrap();
+        assert_eq!((packed.len(), packed.as_slice()), (3, None));
+        assert_eq!(packed, terms);
+        let hasher = foldhash::fast::FixedState::default();
+        assert_eq!(hasher.hash_one(&packed), hasher.hash_one(&terms));
+        let hashes = |list: &List| {
+            let term = Term::List(list.clone());
+            (term.phash2(), term.phash(1 << 20), term.to_string(), term.to_elixir().to_string())
+        };
+        assert_eq!(hashes(&packed), hashes(&terms));
+        assert_ne!(packed, List::from_integers(vec![-1, 0, 1]));
+        let bytes = List::from_bytes(&[7, 0, 255][..]).unwrap();
+        let numbers = List::from_integers(vec![7, 0, 255]);
+        assert_eq!(bytes, numbers);
+        assert_eq!(hashes(&bytes), hashes(&numbers));
     }
 
     #[test]

@@ -116,6 +116,10 @@ fn fold_fun(fun: &Fun, hash: u32) -> u32 {
 fn fold_list(list: &List, hash: u32) -> u32 {
     let hash = match list.parts() {
         Parts::Bytes(string) => bytes(hash, P2, string),
+        Parts::Integers(_) => list.iter().fold(hash, |hash, element| match element {
+            Term::Integer(value @ 0..=255) => step(hash, P2, value as u32),
+            other => fold(&other, hash),
+        }),
         Parts::Terms(elements, _) => elements.iter().fold(hash, |hash, element| match element {
             Term::Integer(value @ 0..=255) => step(hash, P2, *value as u32),
             other => fold(other, hash),

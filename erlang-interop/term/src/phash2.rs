@@ -139,6 +139,15 @@ fn fold_list(list: &List, mut hash: u32) -> u32 {
             }
             fold(&Term::Nil, run.end(hash))
         }
+        Parts::Integers(integers) => {
+            for value in integers {
+                match u8::try_from(*value) {
+                    Ok(byte) => hash = run.push(byte, hash),
+                    Err(_) => hash = integer(i64::from(*value), run.end(hash)),
+                }
+            }
+            fold(&Term::Nil, run.end(hash))
+        }
         Parts::Terms(elements, tail) => {
             for element in elements {
                 match element {

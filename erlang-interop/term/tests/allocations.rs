@@ -38,7 +38,7 @@ fn messages_allocate_no_more_than_recorded() {
     let recorded = [
         ("decode a call: two tuples, a list", 3, decoding(&call)),
         ("decode 100 maps of three: map and list each, the outer list", 201, decoding(&maps)),
-        ("decode 1,000 integers", 1, decoding(&Term::list(300..1300))),
+        ("decode 1,000 integers: the numbers, the list", 2, decoding(&Term::list(300..1300))),
         ("decode 1 MiB: the shared owner only", 1, decoding(&large)),
         (
             "decode a map of 1,000: pairs, index, the map",
@@ -46,9 +46,14 @@ fn messages_allocate_no_more_than_recorded() {
             decoding(&Term::map((0..1000).map(|key| (key, key)))),
         ),
         (
-            "decode ten bignums: each its bytes, the list",
-            11,
+            "decode ten bignums of 100 bits: the list",
+            1,
             decoding(&Term::list((0..10).map(|at| Term::from((1i128 << 100) + at)))),
+        ),
+        (
+            "decode ten bignums of 120 bits: each its bytes and their owner, the list",
+            21,
+            decoding(&Term::list((0..10).map(|at| Term::from((1i128 << 120) + at)))),
         ),
         ("encode a call: the buffer, the stack", 2, allocations(|| encode(&call))),
         (

@@ -22,6 +22,13 @@ const SCRATCH_TERMS_MAX: usize = 16 * 1024;
 /// Elements from which a list is tried as one of integers only.
 const INTEGER_LIST_MIN: usize = 8;
 
+/// Elements from which such a list is kept as numbers: below, a second allocation costs more than
+/// the smaller elements save.
+const PACKED_LIST_MIN: usize = 32;
+
+/// Numbers that a list gets room for before so many were seen.
+const PACKED_ROOM: usize = 4096;
+
 /// The two stacks, empty, kept by a thread from one message to the next.
 type Scratch = (Vec<Term>, Vec<Open>);
 
@@ -219,7 +226,15 @@ impl<'a> Decoder<'a> {
             self.spend(values)?;
             return Ok(false);
         }
-        if values > INTEGER_LIST_MIN
+        if values > PACKED_LIST_MIN {
+            if let Some((integers, end)) = packed(&self.reader.bytes[self.reader.at..], values - 1)
+            {
+                self.spend(values)?;
+                self.reader.at += end;
+                self.values.push(Term::List(List::from_integers(integers)));
+                return Ok(true);
+            }
+        } else if values > INTEGER_LIST_MIN
             && let Some(end) = self.integers_end(values - 1)
         {
             self.spend(values)?;
@@ -321,6 +336,38 @@ fn integers(mut bytes: &[u8], count: usize) -> Option<List> {
         }
         _ => unreachable!("the tags were checked"),
     }))
+}
+
+/// The next `count` small integers, and how many bytes they take with the `[]` behind them.
+fn packed(bytes: &[u8], count: usize) -> Option<(Vec<i32>, usize)> {
+    let mut left = bytes;
+    if !matches!(left.first(), Some(&(tag::SMALL_INTEGER | tag::INTEGER))) {
+        return None;
+    }
+    let mut integers = Vec::with_capacity(count.min(PACKED_ROOM));
+    while integers.len() < count {
+        if integers.len() == integers.capacity() {
+            // By now the bytes that came hold thousands of them.
+            integers.reserve_exact((count - integers.len()).min(left.len() / 2).max(1));
+        }
+        let room = integers.capacity() - integers.len();
+        for _ in 0..room.min(count - integers.len()) {
+            let value = match left {
+                [tag::SMALL_INTEGER, value, rest @ ..] => {
+                    left = rest;
+                    i32::from(*value)
+                }
+                [tag::INTEGER, a, b, c, d, rest @ ..] => {
+                    left = rest;
+                    i32::from_be_bytes([*a, *b, *c, *d])
+                }
+                _ => return None,
+            };
+            integers.push(value);
+        }
+    }
+    let [tag::NIL, rest @ ..] = left else { return None };
+    Some((integers, bytes.len() - rest.len()))
 }
 
 fn closure(header: &FunHeader, mut values: impl Iterator<Item = Term>) -> Option<Closure> {

@@ -1,6 +1,7 @@
 //! Terms to external term format.
 
 mod sink;
+mod size;
 mod writer;
 
 use bytes::Bytes;
@@ -91,7 +92,7 @@ pub fn encode(term: &Term) -> Vec<u8> {
 /// # Errors
 /// When the format cannot hold the term.
 pub fn encode_with(term: &Term, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError> {
-    let mut bytes = Vec::with_capacity(capacity(term));
+    let mut bytes = Vec::with_capacity(size::expected(term));
     bytes.push(crate::tag::VERSION);
     if let Term::Local(local) = term {
         bytes.push(crate::tag::LOCAL);
@@ -118,19 +119,6 @@ pub fn encode_to(
     let options =
         EncodeOptions { ports: PortEncoding::NarrowWhereItFits, ..EncodeOptions::default() };
     writer::write(term, options, sink, atoms)
-}
-
-/// Room to begin with: about right for flat terms, and cheap to tell.
-fn capacity(term: &Term) -> usize {
-    const HEADER_BYTES: usize = 64;
-    const TERM_BYTES: usize = 8;
-    HEADER_BYTES
-        + match term {
-            Term::Binary(bytes) => bytes.len(),
-            Term::List(list) => list.len() * TERM_BYTES,
-            Term::Map(map) => map.flat().len() * TERM_BYTES,
-            _ => 0,
-        }
 }
 
 fn compress(bytes: Vec<u8>, level: u32) -> Result<Vec<u8>, EncodeError> {

@@ -21,8 +21,11 @@ const INTEGER_RUN_MIN: usize = 8;
 /// Tag, length, sign and 64 bits.
 const INTEGER_BYTES_MAX: usize = 11;
 
+/// Tag and 32 bits.
+const SHORT_INTEGER_BYTES_MAX: usize = 5;
+
 /// Bytes of a run that are put together before they go to the sink.
-const RUN_BYTES: usize = 256;
+const RUN_BYTES: usize = 512;
 
 struct Writer<'s, S, A> {
     sink: &'s mut S,
@@ -70,6 +73,7 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
             }
             Term::List(list) => match list.parts() {
                 Parts::Bytes(bytes) => writer.byte_list(bytes, list)?,
+                Parts::Integers(integers) => writer.integer_list(integers)?,
                 Parts::Terms(elements, Term::Nil) if is_byte_string(elements) => {
                     writer.string(elements);
                 }
@@ -222,6 +226,41 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
             now.next();
         }
         self.sink.put(&run[..end]);
+    }
+
+    /// A proper list that is kept as numbers.
+    fn integer_list(&mut self, integers: &[i32]) -> Result<(), EncodeError> {
+        const CHUNK: usize = RUN_BYTES / SHORT_INTEGER_BYTES_MAX;
+        let mut run = [0; RUN_BYTES];
+        let len = integers.len();
+        if len <= usize::from(u16::MAX) && integers.iter().all(|value| (0..=255).contains(value)) {
+            let [high, low] = (len as u16).to_be_bytes();
+            self.sink.put(&[tag::STRING, high, low]);
+            for chunk in integers.chunks(RUN_BYTES) {
+                run.iter_mut().zip(chunk).for_each(|(byte, value)| *byte = *value as u8);
+                self.sink.put(&run[..chunk.len()]);
+            }
+            return Ok(());
+        }
+        self.counted(tag::LIST, len, "elements of a list")?;
+        for chunk in integers.chunks(CHUNK) {
+            let mut end = 0;
+            for value in chunk {
+                let [a, b, c, d] = value.to_be_bytes();
+                // The shorter form leaves its last three bytes to the next integer.
+                let small = a | b | c == 0;
+                let bytes = if small {
+                    [tag::SMALL_INTEGER, d, 0, 0, 0]
+                } else {
+                    [tag::INTEGER, a, b, c, d]
+                };
+                run[end..end + SHORT_INTEGER_BYTES_MAX].copy_from_slice(&bytes);
+                end += if small { 2 } else { SHORT_INTEGER_BYTES_MAX };
+            }
+            self.sink.put(&run[..end]);
+        }
+        self.sink.put(&[tag::NIL]);
+        Ok(())
     }
 
     /// A list of bytes that is not kept as such.

@@ -214,6 +214,7 @@ fn write_list(out: &mut Formatter<'_>, list: &List) -> fmt::Result {
     out.write_char('[')?;
     match list.parts() {
         Parts::Bytes(bytes) => write_numbers(out, bytes)?,
+        Parts::Integers(_) => write_elements(out, &list.iter().collect::<Vec<_>>())?,
         Parts::Terms(elements, Term::Nil)
             if elements.iter().all(|pair| keyword(pair).is_some()) =>
         {

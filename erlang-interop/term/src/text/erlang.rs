@@ -156,6 +156,7 @@ fn write_list(out: &mut Formatter<'_>, list: &List) -> fmt::Result {
             }
         }
         Parts::Bytes(bytes) => write_bytes(out, bytes)?,
+        Parts::Integers(_) => write_elements(out, &list.iter().collect::<Vec<_>>())?,
     }
     out.write_char(']')
 }
