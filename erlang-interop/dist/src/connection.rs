@@ -128,6 +128,12 @@ impl Connection {
         self.inbox.space()
     }
 
+    /// How many bytes are best read at once into [`Connection::input_space`]. More are taken too,
+    /// but have to be copied.
+    pub fn input_wanted(&self) -> usize {
+        self.inbox.wanted()
+    }
+
     /// Says that bytes were appended to [`Connection::input_space`].
     pub fn input_filled(&mut self, now: Now) {
         self.ticker.received(now);

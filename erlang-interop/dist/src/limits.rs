@@ -66,12 +66,13 @@ pub const READ_BUFFER_BYTES: usize = 128 * 1024;
 /// Buffers from this size in bytes on are used again by later messages.
 pub const SPARE_BYTES_MIN: usize = 64 * 1024;
 
-/// Most memory in bytes that a connection keeps for later messages, for a tick interval or two.
-pub const SPARE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Most memory in bytes that a connection keeps for later messages, for a tick interval or two: two
+/// messages of 64 MiB, one being read while the other is looked at.
+pub const SPARE_BYTES_MAX: usize = 2 * (64 * 1024 * 1024 + READ_BUFFER_BYTES);
 
 /// Most buffers that a connection keeps for later messages: as many as messages of 64 KiB that a
 /// process may have left unread while others of them arrive.
-pub const SPARE_BUFFERS_MAX: usize = 64;
+pub const SPARE_BUFFERS_MAX: usize = 256;
 
 /// Bytes of small messages that one `poll_output` hands out at most (it always hands out at least one
 /// frame), so that a call returns after bounded work.

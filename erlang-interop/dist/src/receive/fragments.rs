@@ -10,8 +10,12 @@ use erlang_term::Atom;
 use crate::connection::ConnectionLimits;
 use crate::control::Control;
 use crate::error::ConnectionError;
+use crate::limits::READ_BUFFER_BYTES;
 
 use super::spare::Spare;
+
+/// Length, version, tag, and the two ids in front of a fragment.
+pub(crate) const FRAGMENT_HEADER_BYTES: usize = 22;
 
 /// A message whose last fragment hasn't come.
 pub(crate) struct Unfinished {
@@ -35,16 +39,29 @@ pub(crate) struct Fragments {
     bytes: usize,
     limits: ConnectionLimits,
     spare: Spare,
+    /// The fragment whose bytes are read straight into its message.
+    incoming: Option<Incoming>,
+}
+
+/// A fragment of which a part has come.
+struct Incoming {
+    sequence: u64,
+    /// Length of the message's payload when the fragment began, and when it will be whole.
+    start: usize,
+    end: usize,
 }
 
 impl Fragments {
     pub(crate) fn new(limits: ConnectionLimits, spare: Spare) -> Self {
-        Self { unfinished: HashMap::new(), bytes: 0, limits, spare }
+        Self { unfinished: HashMap::new(), bytes: 0, limits, spare, incoming: None }
     }
 
     /// Bytes held for unfinished messages.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        let arrived = self.incoming.as_ref().and_then(|incoming| {
+            self.unfinished.get(&incoming.sequence).map(|m| m.payload.len() - incoming.start)
+        });
+        self.bytes + arrived.unwrap_or(0)
     }
 
     /// Messages that are unfinished.
@@ -97,26 +114,94 @@ impl Fragments {
         id: u64,
         data: &[u8],
     ) -> Result<Option<Joined>, ConnectionError> {
-        let Entry::Occupied(mut entry) = self.unfinished.entry(sequence) else {
-            return Err(misbehaved("a fragment of an unfinished message", sequence));
-        };
-        let message = entry.get_mut();
+        let message = self.expected(sequence, id)?;
+        let before = message.payload.len();
+        account(&mut self.bytes, &self.limits, before, data.len())?;
+        let message = self.unfinished.get_mut(&sequence).expect("it was found above");
+        let more = following(message, data.len());
+        self.spare.extend(&mut message.payload, data, more);
+        Ok(self.fragment_ended(sequence))
+    }
+
+    /// The unfinished message of which this fragment is next.
+    fn expected(&self, sequence: u64, id: u64) -> Result<&Unfinished, ConnectionError> {
+        let message = self.unfinished.get(&sequence);
+        let message =
+            message.ok_or_else(|| misbehaved("a fragment of an unfinished message", sequence))?;
         if id == 0 || id != message.next_id {
             return Err(misbehaved("the next lower fragment id", id));
         }
-        let before = message.payload.len();
-        account(&mut self.bytes, &self.limits, before, data.len())?;
-        message.next_id -= 1;
-        // All but the last fragment have one length, so this is about what follows.
-        let more =
-            usize::try_from(message.next_id).unwrap_or(usize::MAX).saturating_mul(data.len());
-        self.spare.extend(&mut message.payload, data, more);
-        if message.next_id > 0 {
-            return Ok(None);
+        Ok(message)
+    }
+
+    /// Counts a fragment that is whole; returns the message if it was the last one.
+    fn fragment_ended(&mut self, sequence: u64) -> Option<Joined> {
+        let Entry::Occupied(mut entry) = self.unfinished.entry(sequence) else { return None };
+        entry.get_mut().next_id -= 1;
+        if entry.get().next_id > 0 {
+            return None;
         }
         let Unfinished { control, atoms, payload, .. } = entry.remove();
         self.bytes -= payload.len();
-        Ok(Some(Joined { control, atoms, payload: self.spare.seal(payload) }))
+        Some(Joined { control, atoms, payload: self.spare.seal(payload) })
+    }
+
+    /// Takes the `front` of a fragment of `length` bytes. The rest is to be read into
+    /// [`Fragments::space`], where the message is joined, until [`Fragments::poll_incoming`] says
+    /// that it is whole.
+    pub(crate) fn begin_incoming(
+        &mut self,
+        sequence: u64,
+        id: u64,
+        length: usize,
+        front: &[u8],
+    ) -> Result<(), ConnectionError> {
+        let start = self.expected(sequence, id)?.payload.len();
+        // What hasn't come is checked but not counted.
+        account(&mut self.bytes.clone(), &self.limits, start, length)?;
+        let message = self.unfinished.get_mut(&sequence).expect("it was found above");
+        let more = following(message, length).saturating_add(length - front.len());
+        self.spare.extend(&mut message.payload, front, more);
+        self.incoming = Some(Incoming { sequence, start, end: start + length });
+        Ok(())
+    }
+
+    /// Room for the rest of the incoming fragment. It grows with what has come.
+    pub(crate) fn space(&mut self) -> Option<&mut Vec<u8>> {
+        let incoming = self.incoming.as_ref()?;
+        let message = self.unfinished.get_mut(&incoming.sequence)?;
+        let (length, wanted) = (message.payload.len(), incoming.wanted(message));
+        if message.payload.capacity() - length < wanted.min(READ_BUFFER_BYTES) {
+            let more = following(message, incoming.end - incoming.start).saturating_add(wanted);
+            self.spare.grow(&mut message.payload, more.min(length.max(READ_BUFFER_BYTES)), more);
+        }
+        Some(&mut message.payload)
+    }
+
+    /// How much may be read into [`Fragments::space`]: to the end of the fragment, and the header
+    /// that may be behind it.
+    pub(crate) fn wanted(&self) -> Option<usize> {
+        let incoming = self.incoming.as_ref()?;
+        self.unfinished.get(&incoming.sequence).map(|message| incoming.wanted(message))
+    }
+
+    /// Looks at what was read into [`Fragments::space`]. `None` until the fragment is whole; then
+    /// the message if it was the last, and what was read beyond the fragment goes to `behind`.
+    pub(crate) fn poll_incoming(&mut self, behind: &mut Vec<u8>) -> Option<Option<Joined>> {
+        let Incoming { sequence, start, end } = *self.incoming.as_ref()?;
+        let message = self.unfinished.get_mut(&sequence)?;
+        if message.payload.len() < end {
+            return None;
+        }
+        behind.extend_from_slice(&message.payload[end..]);
+        message.payload.truncate(end);
+        self.bytes += end - start;
+        self.incoming = None;
+        Some(self.fragment_ended(sequence))
+    }
+
+    pub(crate) fn is_incoming(&self) -> bool {
+        self.incoming.is_some()
     }
 
     fn account(&mut self, before: usize, more: usize) -> Result<(), ConnectionError> {
@@ -142,6 +227,19 @@ fn account(
     }
     *bytes += more;
     Ok(())
+}
+
+impl Incoming {
+    fn wanted(&self, message: &Unfinished) -> usize {
+        self.end.saturating_sub(message.payload.len()) + FRAGMENT_HEADER_BYTES
+    }
+}
+
+/// Bytes that follow the next fragment at least, if it has `length` and says the truth: all but the
+/// last have one length.
+fn following(message: &Unfinished, length: usize) -> usize {
+    let whole = usize::try_from(message.next_id.saturating_sub(2)).unwrap_or(usize::MAX);
+    whole.saturating_mul(length)
 }
 
 fn misbehaved(expected: &'static str, got: u64) -> ConnectionError {

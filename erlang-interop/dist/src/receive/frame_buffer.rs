@@ -9,7 +9,7 @@ use crate::limits::READ_BUFFER_BYTES;
 
 use super::spare::Spare;
 
-const LENGTH_BYTES: usize = 4;
+pub(super) const LENGTH_BYTES: usize = 4;
 /// Whole frames up to this size together are copied out of the buffer, which is then read into again.
 const SMALL_BATCH_BYTES: usize = 2 * 1024;
 
@@ -50,7 +50,7 @@ impl FrameBuffer {
         } else if self.partial.capacity() - self.partial.len() < READ_BUFFER_BYTES / 4 {
             let missing = self.needed.saturating_sub(self.partial.len());
             let room = missing.min(self.partial.len()).max(READ_BUFFER_BYTES);
-            self.spare.grow(&mut self.partial, room);
+            self.spare.grow(&mut self.partial, room, room);
         }
         &mut self.partial
     }
@@ -65,6 +65,17 @@ impl FrameBuffer {
         self.partial = self.spare.buffer(READ_BUFFER_BYTES.max(rest.len() + behind.len()));
         self.partial.extend_from_slice(&rest);
         self.partial.extend_from_slice(&behind);
+        self.needed = LENGTH_BYTES;
+    }
+
+    /// What has come of a frame that isn't whole, when [`FrameBuffer::next`] has none.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.partial
+    }
+
+    /// Forgets [`FrameBuffer::rest`], which somebody else reads on.
+    pub(crate) fn clear_rest(&mut self) {
+        self.partial.clear();
         self.needed = LENGTH_BYTES;
     }
 

@@ -7,10 +7,11 @@ use crate::connection::{ConnectionLimits, Event};
 use crate::control::Control;
 use crate::error::ConnectionError;
 use crate::flags::DistributionFlags;
+use crate::limits::READ_BUFFER_BYTES;
 
 use super::atoms::IncomingAtoms;
-use super::fragments::Fragments;
-use super::frame_buffer::FrameBuffer;
+use super::fragments::{FRAGMENT_HEADER_BYTES, Fragments, Joined};
+use super::frame_buffer::{FrameBuffer, LENGTH_BYTES};
 use super::reader::TermReader;
 use super::spare::Spare;
 
@@ -45,11 +46,34 @@ impl Inbox {
     }
 
     pub(crate) fn push(&mut self, bytes: Bytes) {
-        self.buffer.push(bytes);
+        match self.fragments.space() {
+            Some(space) => space.extend_from_slice(&bytes),
+            None => self.buffer.push(bytes),
+        }
     }
 
+    /// Room to read into: where the message of an incoming fragment is joined, else the buffer.
     pub(crate) fn space(&mut self) -> &mut Vec<u8> {
-        self.buffer.space()
+        match self.fragments.space() {
+            Some(space) => space,
+            None => self.buffer.space(),
+        }
+    }
+
+    /// How much is best read at once into [`Inbox::space`].
+    ///
+    /// Behind the first fragment of a message come others, whose place is known when it is read.
+    pub(crate) fn wanted(&self) -> usize {
+        if let Some(wanted) = self.fragments.wanted() {
+            return wanted;
+        }
+        match *self.buffer.rest() {
+            [a, b, c, d, VERSION, FRAGMENT_FIRST, ..] => {
+                let frame = LENGTH_BYTES + u32::from_be_bytes([a, b, c, d]) as usize;
+                (frame + FRAGMENT_HEADER_BYTES).saturating_sub(self.buffer.rest().len()).max(1)
+            }
+            _ => READ_BUFFER_BYTES,
+        }
     }
 
     /// Bytes held: unread input and unfinished messages.
@@ -69,12 +93,43 @@ impl Inbox {
 
     /// The next whole message in what has come. The work is bounded by what was pushed.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, ConnectionError> {
-        while let Some(frame) = self.buffer.next()? {
-            if let Some(message) = self.frame(&frame)? {
-                return Ok(Some(message));
+        loop {
+            if self.fragments.is_incoming() {
+                let Some(joined) = self.fragments.poll_incoming(self.buffer.space()) else {
+                    return Ok(None);
+                };
+                if let Some(joined) = joined {
+                    return self.joined(joined).map(Some);
+                }
+            }
+            match self.buffer.next()? {
+                Some(frame) => {
+                    if let Some(message) = self.frame(&frame)? {
+                        return Ok(Some(message));
+                    }
+                }
+                None if self.begin_incoming()? => {}
+                None => return Ok(None),
             }
         }
-        Ok(None)
+    }
+
+    /// Whether the frame that isn't whole is a fragment, whose rest then is read into its message.
+    fn begin_incoming(&mut self) -> Result<bool, ConnectionError> {
+        let rest = self.buffer.rest();
+        let Some(&[a, b, c, d, VERSION, FRAGMENT_NEXT, ..]) =
+            rest.first_chunk::<FRAGMENT_HEADER_BYTES>()
+        else {
+            return Ok(false);
+        };
+        // A length that is too short has been seen as a whole frame.
+        let length = u32::from_be_bytes([a, b, c, d]) as usize - IDS_END;
+        self.negotiated("a fragment", DistributionFlags::FRAGMENTS)?;
+        let (sequence, id) = ids(&rest[LENGTH_BYTES..])?;
+        let front = &rest[FRAGMENT_HEADER_BYTES..];
+        self.fragments.begin_incoming(sequence, id, length, front)?;
+        self.buffer.clear_rest();
+        Ok(true)
     }
 
     fn frame(&mut self, frame: &Bytes) -> Result<Option<Event>, ConnectionError> {
@@ -161,8 +216,12 @@ impl Inbox {
         let Some(joined) = self.fragments.add(sequence, id, &frame[IDS_END..])? else {
             return Ok(None);
         };
+        self.joined(joined).map(Some)
+    }
+
+    fn joined(&self, joined: Joined) -> Result<Event, ConnectionError> {
         let mut reader = reader(&joined.payload, 0, &joined.atoms, &self.limits);
-        message(joined.control, &mut reader).map(Some)
+        message(joined.control, &mut reader)
     }
 }
 

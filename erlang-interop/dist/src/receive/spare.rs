@@ -25,23 +25,38 @@ struct Kept {
 }
 
 impl Kept {
+    /// The smallest that has room for all that is `wanted`, else the largest with the `least` room.
     fn take(&mut self, wanted: usize, least: usize) -> Option<Vec<u8>> {
-        let fits = self.buffers.iter().rposition(|buffer| buffer.capacity() >= wanted);
-        let at = fits.or_else(|| self.buffers.iter().rposition(|b| b.capacity() >= least))?;
-        let buffer = self.buffers.remove(at);
-        self.bytes -= buffer.capacity();
-        Some(buffer)
+        // The one used last, of equals: its memory is warm.
+        let rooms = || self.buffers.iter().map(Vec::capacity).enumerate().rev();
+        let fitting = rooms().filter(|(_, room)| *room >= wanted).min_by_key(|(_, room)| *room);
+        let longest = || rooms().max_by_key(|(_, room)| *room).filter(|(_, room)| *room >= least);
+        let (at, room) = fitting.or_else(longest)?;
+        self.bytes -= room;
+        Some(self.buffers.remove(at))
     }
 
-    fn give(&mut self, mut buffer: Vec<u8>) {
-        let capacity = buffer.capacity();
-        let full = self.buffers.len() == SPARE_BUFFERS_MAX;
-        if capacity >= SPARE_BYTES_MIN && self.bytes + capacity <= SPARE_BYTES_MAX && !full {
-            buffer.clear();
-            self.used = true;
-            self.bytes += capacity;
-            self.buffers.push(buffer);
+    /// One with room for so many bytes that isn't much too long.
+    fn take_short(&mut self, room: usize) -> Option<Vec<u8>> {
+        let short = |buffer: &Vec<u8>| (room..=4 * room).contains(&buffer.capacity());
+        let at = self.buffers.iter().rposition(short)?;
+        self.bytes -= self.buffers[at].capacity();
+        Some(self.buffers.remove(at))
+    }
+
+    /// Keeps a buffer; returns those that have to go for it, which were not used for longest.
+    fn give(&mut self, mut buffer: Vec<u8>) -> Vec<Vec<u8>> {
+        buffer.clear();
+        self.used = true;
+        self.bytes += buffer.capacity();
+        self.buffers.push(buffer);
+        let mut gone = self.buffers.len().saturating_sub(SPARE_BUFFERS_MAX);
+        self.bytes -= self.buffers[..gone].iter().map(Vec::capacity).sum::<usize>();
+        while self.bytes > SPARE_BYTES_MAX {
+            self.bytes -= self.buffers[gone].capacity();
+            gone += 1;
         }
+        self.buffers.drain(..gone).collect()
     }
 }
 
@@ -56,20 +71,22 @@ impl Spare {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// An empty buffer with room for so many bytes.
+    /// An empty buffer with room for so many bytes. Long ones are left to long messages.
     pub(crate) fn buffer(&self, room: usize) -> Vec<u8> {
-        self.with(|kept| kept.take(room, room)).unwrap_or_else(|| Vec::with_capacity(room))
+        self.with(|kept| kept.take_short(room)).unwrap_or_else(|| Vec::with_capacity(room))
     }
 
     /// Makes room in a buffer, in a spare one if there's one.
-    pub(crate) fn grow(&self, buffer: &mut Vec<u8>, room: usize) {
-        let length = buffer.len() + room;
-        match self.with(|kept| kept.take(length, length)) {
+    ///
+    /// `more` says how much may come. It only chooses among the buffers that are there.
+    pub(crate) fn grow(&self, buffer: &mut Vec<u8>, room: usize, more: usize) {
+        let (wanted, least) = (buffer.len().saturating_add(more), buffer.len() + room);
+        match self.with(|kept| kept.take(wanted, least)) {
             Some(mut spare) => {
                 spare.extend_from_slice(buffer);
                 self.give(std::mem::replace(buffer, spare));
             }
-            None => buffer.reserve(room),
+            None => buffer.reserve_exact(room),
         }
     }
 
@@ -101,7 +118,11 @@ impl Spare {
     }
 
     fn give(&self, buffer: Vec<u8>) {
-        self.with(|kept| kept.give(buffer));
+        if (SPARE_BYTES_MIN..=SPARE_BYTES_MAX).contains(&buffer.capacity()) {
+            let gone = self.with(|kept| kept.give(buffer));
+            // Giving memory back to the system takes long: not under the lock.
+            drop(gone);
+        }
     }
 
     /// Lets the spare buffers go if none came back since the last call.
@@ -175,16 +196,29 @@ mod tests {
     #[test]
     fn what_follows_chooses_among_the_buffers_and_their_number_is_bounded() {
         let spare = Spare::default();
-        drop(spare.seal(Vec::with_capacity(8 * SPARE_BYTES_MIN)));
         for _ in 0..2 * SPARE_BUFFERS_MAX {
             spare.give(Vec::with_capacity(SPARE_BYTES_MIN));
         }
+        drop(spare.seal(Vec::with_capacity(8 * SPARE_BYTES_MIN)));
         assert_eq!(spare.with(|kept| kept.buffers.len()), SPARE_BUFFERS_MAX);
         let mut buffer = Vec::new();
         spare.extend(&mut buffer, &vec![1; SPARE_BYTES_MIN], 4 * SPARE_BYTES_MIN);
         assert_eq!(buffer.capacity(), 8 * SPARE_BYTES_MIN);
+        assert_eq!(spare.buffer(SPARE_BYTES_MIN).capacity(), SPARE_BYTES_MIN);
         let mut short = Vec::new();
         spare.extend(&mut short, &vec![1; SPARE_BYTES_MIN], usize::MAX);
         assert_eq!(short.capacity(), SPARE_BYTES_MIN, "nothing is reserved for what may follow");
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let spare = Spare::default();
+        let half = SPARE_BYTES_MAX / 2;
+        for room in [SPARE_BYTES_MIN, half, half - SPARE_BYTES_MIN, half, SPARE_BYTES_MAX + 1] {
+            spare.give(Vec::with_capacity(room));
+        }
+        let rooms = |kept: &mut Kept| kept.buffers.iter().map(Vec::capacity).collect::<Vec<_>>();
+        assert_eq!(spare.with(rooms), [half - SPARE_BYTES_MIN, half]);
+        assert_eq!(spare.with(|kept| kept.bytes), SPARE_BYTES_MAX - SPARE_BYTES_MIN);
     }
 }

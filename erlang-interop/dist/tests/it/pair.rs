@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use erlang_dist::limits::{FRAGMENT_PAYLOAD_BYTES, READ_BUFFER_BYTES};
 use erlang_dist::{
     Connection, ConnectionConfig, ConnectionError, Control, DistributionFlags, Event, Now,
 };
@@ -220,4 +221,74 @@ fn small_messages_share_a_chunk() {
     let mut chunks = Vec::new();
     assert_eq!(connection.queued_bytes(), connection.poll_output(&mut chunks));
     assert_eq!(chunks.len(), 1);
+}
+
+/// Hands all that `from` has to `to` as a driver of a socket does, and returns the sizes of its reads.
+fn read_all(from: &mut Connection, to: &mut Connection) -> Vec<usize> {
+    let (mut chunks, mut reads): (Vec<Bytes>, _) = (Vec::new(), Vec::new());
+    while from.poll_output(&mut chunks) > 0 {}
+    let wire = chunks.concat();
+    let mut rest = &wire[..];
+    while !rest.is_empty() {
+        let wanted = to.input_wanted().min(rest.len());
+        let space = to.input_space();
+        let room = space.capacity() - space.len();
+        assert!(room <= 3 * wire.len(), "nothing is reserved on the peer's word");
+        let (read, behind) = rest.split_at(wanted.min(room));
+        space.extend_from_slice(read);
+        to.input_filled(Duration::ZERO);
+        reads.push(read.len());
+        rest = behind;
+        while let Some(event) = to.poll_event().expect("good") {
+            assert!(matches!(event, Event::Message { .. }));
+        }
+    }
+    reads
+}
+
+#[test]
+fn a_fragment_is_read_at_once_where_its_message_is_joined() {
+    const FRAGMENTS: usize = 16;
+    const HEADER: usize = 22;
+    let Pair { ends: [mut sender, mut receiver], .. } = Pair::new(all_flags());
+    let body = Term::binary(vec![7; FRAGMENTS * FRAGMENT_PAYLOAD_BYTES]);
+    let control = Control::SendSender { from: pid(1), to: pid(2), token: None };
+    for round in 0..3 {
+        sender.send(control.clone(), Some(body.clone())).expect("fits");
+        let reads = read_all(&mut sender, &mut receiver);
+        let longest = reads.iter().max().expect("there are some");
+        // The first read of all may bring some of what is read apart later.
+        let whole = reads.iter().filter(|read| **read == FRAGMENT_PAYLOAD_BYTES + HEADER).count();
+        assert!(whole + 3 >= FRAGMENTS, "round {round}: {reads:?}");
+        assert!(*longest <= READ_BUFFER_BYTES, "round {round}: {reads:?}");
+        assert_eq!(receiver.held_bytes(), 0);
+    }
+}
+
+#[test]
+fn a_fragment_that_says_to_be_long_gets_room_as_it_comes() {
+    let Pair { ends: [mut sender, mut receiver], .. } = Pair::new(all_flags());
+    let body = Term::binary(vec![7; 2 * FRAGMENT_PAYLOAD_BYTES]);
+    let control = Control::SendSender { from: pid(1), to: pid(2), token: None };
+    sender.send(control, Some(body)).expect("fits");
+    let mut chunks: Vec<Bytes> = Vec::new();
+    sender.poll_output(&mut chunks);
+    let mut wire = chunks.concat();
+    let first = 4 + u32::from_be_bytes([wire[0], wire[1], wire[2], wire[3]]) as usize;
+    wire.truncate(first + 1000);
+    // A length of 256 MiB.
+    wire[first..first + 4].copy_from_slice(&[0x10, 0, 0, 0]);
+    receiver.input_space().extend_from_slice(&wire);
+    receiver.input_filled(Duration::ZERO);
+    assert!(receiver.poll_event().expect("good so far").is_none());
+    assert!(receiver.input_wanted() > 200 << 20);
+    let mut came = wire.len();
+    while came < 1 << 20 {
+        let space = receiver.input_space();
+        assert!(space.capacity() <= 2 * came + READ_BUFFER_BYTES, "{}", space.capacity());
+        space.extend_from_slice(&[7; 10_000]);
+        came += 10_000;
+        assert!(receiver.poll_event().expect("good so far").is_none());
+        assert!(came - receiver.held_bytes() < 200, "what came is counted");
+    }
 }

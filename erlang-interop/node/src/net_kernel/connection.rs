@@ -190,7 +190,9 @@ impl Driver {
         let timeout = [ticks, paused].into_iter().flatten().min();
         timer.set(timeout, &self.node);
         let reading = paused.is_none();
-        let mut space = self.machine.input_space().limit(self.bytes.read_bytes_max());
+        // Of a long message no more is read than goes where its parts are joined.
+        let wanted = self.machine.input_wanted().min(self.bytes.read_bytes_max());
+        let mut space = self.machine.input_space().limit(wanted);
         let pending = !output.is_empty() || self.writer.is_unflushed();
         tokio::select! {
             result = self.reader.read_buf(&mut space), if reading => Woken::Read(result),
