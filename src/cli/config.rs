@@ -24,6 +24,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Action::Check(flags) => {
             let settings = flags.settings()?;
             check_cookie(&settings)?;
+            crate::node::check(&settings)?;
             print("the configuration is fine\n")
         }
         Action::Show(flags) => print(&table(&flags.settings()?)),

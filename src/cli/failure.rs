@@ -102,6 +102,7 @@ impl From<StartFailure> for Failure {
             }
             StartFailure::Tls(_) => Self::new(Exit::Config, failure.to_string()),
             StartFailure::PortMapper(_) => Self::new(Exit::Unavailable, failure.to_string()),
+            StartFailure::Audit { .. } => Self::new(Exit::CantCreat, failure.to_string()),
             StartFailure::Services(_) => Self::new(Exit::Software, failure.to_string()),
             StartFailure::Node(error) => error.into(),
         }

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::config::{Environment, Flags, LogFormat, NameDomain, ProtoDist, Settings};
+use erlang_interop::node::Network;
+
+use crate::config::{
+    Environment, Flags, List, LogFormat, NameDomain, NodePattern, ProtoDist, Settings,
+};
 
 use super::Failure;
 
@@ -92,6 +96,21 @@ pub struct NodeFlags {
     /// Register `echo` and `sink`, for interop tests and benchmarks
     #[arg(long)]
     diagnostics: bool,
+    /// Only nodes of these names may connect, as `web*@10.0.0.*`, comma separated
+    #[arg(long, value_name = "PATTERNS")]
+    allow_nodes: Option<List<NodePattern>>,
+    /// Nodes of these names may not connect
+    #[arg(long, value_name = "PATTERNS")]
+    deny_nodes: Option<List<NodePattern>>,
+    /// Only nodes in these networks may connect, as 10.0.0.0/8, comma separated
+    #[arg(long, value_name = "NETWORKS")]
+    allow_networks: Option<List<Network>>,
+    /// Nodes in these networks may not connect
+    #[arg(long, value_name = "NETWORKS")]
+    deny_networks: Option<List<Network>>,
+    /// Append who joined, who was refused and who called what to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    audit_file: Option<PathBuf>,
 }
 
 impl NodeFlags {
@@ -105,6 +124,11 @@ impl NodeFlags {
             hidden: self.hidden.then_some(true),
             nodes: self.connect.clone(),
             diagnostics: self.diagnostics.then_some(true),
+            allow_nodes: self.allow_nodes.clone(),
+            deny_nodes: self.deny_nodes.clone(),
+            allow_networks: self.allow_networks.clone(),
+            deny_networks: self.deny_networks.clone(),
+            audit_file: self.audit_file.clone(),
             ..self.identity.flags()
         };
         Ok(Settings::resolve(flags, &Environment::of_process())?)

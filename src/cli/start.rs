@@ -1,6 +1,7 @@
 //! `har start`
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,6 +21,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.flags.settings()?;
     crate::telemetry::logging::start(settings.log_format.value, &settings.log_level.value);
     client::warn_of_cookie(&settings);
+    if !settings.core_dumps.value {
+        keep_memory_private();
+    }
     runtime::of_a_node()?.block_on(async {
         // Before anything can be interrupted halfway.
         let mut signals = Signals::new()?;
@@ -27,7 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         warn_of_reach(&settings);
         print(&welcome(&settings, &node))?;
         let outcome = tokio::select! {
-            () = signals.next() => Ok(()),
+            () = signals.of_the_end(&node) => Ok(()),
             () = node.node().stopped() => {
                 let message = "the node has shut itself down: the log says why; start it again";
                 Err(Failure::new(Exit::Software, message))
@@ -42,6 +46,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
         }
     })
+}
+
+/// No core file with cookie and keys in it; and no other process of this user, unless it is root's,
+/// reads memory or environment of this one.
+fn keep_memory_private() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "a core file of this node would hold its cookie");
+    }
 }
 
 /// Ctrl-C, SIGTERM and the end of the terminal.
@@ -73,6 +86,23 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             () = hung_up(&mut self.hangup) => {}
+        }
+    }
+
+    /// The next signal that ends the node. Without a terminal, a node with an audit log takes SIGHUP
+    /// for the word that the log was moved away, as from logrotate.
+    async fn of_the_end(&mut self, node: &HarNode) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                () = hung_up(&mut self.hangup) => {
+                    if std::io::stdin().is_terminal() || !node.reopen_audit() {
+                        return;
+                    }
+                    tracing::info!("audit log reopened");
+                }
+            }
         }
     }
 }
@@ -183,6 +213,13 @@ fn quoted(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_kept_out_of_core_files() {
+        use rustix::process::{DumpableBehavior, dumpable_behavior};
+        keep_memory_private();
+        assert_eq!(dumpable_behavior().expect("known"), DumpableBehavior::NotDumpable);
+    }
 
     #[test]
     fn paths_are_quoted_where_a_shell_needs_it() {

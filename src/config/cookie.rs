@@ -10,6 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::{ConfigError, Environment};
 
 /// Letters of a made cookie: 26^32 is over 150 bits.
@@ -19,9 +21,9 @@ const COOKIE_BYTES_MAX: usize = 255;
 /// Bytes read from a cookie file: the longest cookie, its newline, and one to see there is more.
 const COOKIE_FILE_BYTES_MAX: u64 = 512;
 
-/// A cookie as text. Neither `Debug` nor any log shows it.
+/// A cookie as text. Neither `Debug` nor any log shows it; it is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ErlangCookie(String);
+pub struct ErlangCookie(Zeroizing<String>);
 
 impl ErlangCookie {
     /// Checks `text` for what a cookie may be: 1 to 255 printable ASCII characters, no spaces.
@@ -39,7 +41,7 @@ impl ErlangCookie {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return refuse("it holds spaces or unprintable characters; use one line of ASCII");
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
     /// The cookie itself. For the handshake only.
@@ -113,7 +115,7 @@ fn read(path: &Path) -> Result<ErlangCookie, ConfigError> {
     if mode & 0o077 != 0 {
         return Err(ConfigError::CookieExposed { path: path.into(), mode });
     }
-    let mut text = String::new();
+    let mut text = Zeroizing::new(String::with_capacity(COOKIE_FILE_BYTES_MAX as usize));
     io::Read::read_to_string(&mut io::Read::take(file, COOKIE_FILE_BYTES_MAX), &mut text)
         .map_err(unreadable)?;
     ErlangCookie::new(text.trim_end(), &path.display().to_string())

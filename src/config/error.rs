@@ -40,12 +40,14 @@ pub enum ConfigError {
         message: String,
     },
     /// A value that cannot stand for what it is given as.
-    #[error("{key} (from {origin}): {reason}")]
+    #[error("{key} (from {origin}{}): {reason}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
     Value {
         /// The setting: `epmd.port`.
         key: String,
         /// Where the value came from.
         origin: Origin,
+        /// Line in the file it came from, if it did.
+        line: Option<usize>,
         /// What is wrong with it, and what would be right.
         reason: String,
     },
@@ -87,6 +89,16 @@ pub enum ConfigError {
         /// What is wrong with it (never the cookie itself).
         reason: &'static str,
     },
+}
+
+impl ConfigError {
+    /// With the line of a wrong value that came from the file of this text.
+    pub(super) fn with_line(mut self, text: &str) -> Self {
+        if let Self::Value { key, origin: Origin::File(_), line, .. } = &mut self {
+            *line = super::schema::line_of(text, key);
+        }
+        self
+    }
 }
 
 fn reading_cure(source: &io::Error, given_by: &str) -> String {

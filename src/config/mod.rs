@@ -9,6 +9,7 @@ mod cookie;
 mod environment;
 mod error;
 mod file;
+mod lists;
 mod node_name;
 mod raw;
 mod schema;
@@ -21,10 +22,11 @@ pub use cookie::{CookieSource, ErlangCookie};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub(crate) use file::read_text;
+pub use lists::{Entries, List, NodePattern, PeerCalls, PeerCookie};
 pub(crate) use node_name::short_host;
 pub use raw::{LogFormat, NameDomain, ProtoDist, RawConfig};
 pub use schema::keys;
-pub use settings::{Flags, Origin, Setting, Settings};
+pub use settings::{Flags, Origin, Security, Setting, Settings};
 pub use sources::NodeList;
 pub use topologies::{
     DnsPoll, DnsSrv, ErlangHosts, Gossip, Hosts, KubernetesDns, KubernetesDnsSrv, LocalEpmd,

@@ -4,11 +4,16 @@
 //! is a field here, a line in [`super::settings`] and a line in `config/har.example.yaml`.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use erlang_interop::node::{NamePattern, Network};
+
+use super::lists::{Entries, List, NodePattern, PeerCalls, PeerCookie};
 use super::{Balancing, Topologies};
+use crate::security::{AuditedCalls, CallPattern};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +31,21 @@ pub struct RawConfig {
     /// How connections are encrypted.
     #[serde(deserialize_with = "section")]
     pub tls: RawTls,
+    /// Who may connect.
+    #[serde(deserialize_with = "section")]
+    pub admission: RawAdmission,
+    /// What peers may call.
+    #[serde(deserialize_with = "section")]
+    pub calls: RawCalls,
+    /// What peers may use.
+    #[serde(deserialize_with = "section")]
+    pub budgets: RawBudgets,
+    /// Who joined, who was refused, who called what.
+    #[serde(deserialize_with = "section")]
+    pub audit: RawAudit,
+    /// Where backends may be.
+    #[serde(deserialize_with = "section")]
+    pub backends: RawBackends,
     /// Whom it joins.
     #[serde(deserialize_with = "section")]
     pub cluster: RawCluster,
@@ -55,6 +75,8 @@ pub struct RawNode {
     pub hidden: Option<bool>,
     /// File that holds the cookie. The cookie itself has no key: files like this one get copied.
     pub cookie_file: Option<PathBuf>,
+    /// Whether the system may write the memory of the node into a core file.
+    pub core_dumps: Option<bool>,
 }
 
 /// Section `distribution`.
@@ -89,6 +111,80 @@ pub struct RawEpmd {
     pub port: Option<u16>,
     /// Whether to run the daemon inside this node when none answers.
     pub embedded: Option<bool>,
+}
+
+/// Section `admission`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawAdmission {
+    /// Names that may connect.
+    pub allow_nodes: Option<List<NodePattern>>,
+    /// Names that a certificate must be for.
+    pub allow_certificates: Option<List<NamePattern>>,
+    /// Networks to connect from.
+    pub allow_networks: Option<List<Network>>,
+    /// Names that may not connect.
+    pub deny_nodes: Option<List<NodePattern>>,
+    /// Names that no certificate may be for.
+    pub deny_certificates: Option<List<NamePattern>>,
+    /// Networks not to connect from.
+    pub deny_networks: Option<List<Network>>,
+    /// Cookies of some peers.
+    pub cookies: Option<Entries<PeerCookie>>,
+    /// Failed handshakes that an address is forgiven at once.
+    pub failed_handshakes: Option<u32>,
+    /// And each second.
+    pub failed_handshakes_per_s: Option<u32>,
+}
+
+/// Section `calls`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawCalls {
+    /// What peers may call.
+    pub allow: Option<List<CallPattern>>,
+    /// What they may not.
+    pub deny: Option<List<CallPattern>>,
+    /// What some may.
+    pub peers: Option<Entries<PeerCalls>>,
+}
+
+/// Section `budgets`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawBudgets {
+    /// Connections at a time.
+    pub connections: Option<NonZeroU32>,
+    /// Connections with one address.
+    pub connections_per_address: Option<NonZeroU32>,
+    /// Calls in flight of one peer.
+    pub calls: Option<NonZeroU32>,
+    /// Processes that live for one peer.
+    pub processes: Option<NonZeroU32>,
+    /// Links and monitors of one peer.
+    pub relations: Option<NonZeroU32>,
+    /// Bytes read from one peer each second.
+    pub bytes_per_s: Option<u32>,
+    /// New atoms of one peer each second.
+    pub new_atoms_per_s: Option<u32>,
+}
+
+/// Section `audit`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawAudit {
+    /// The file to append to.
+    pub file: Option<PathBuf>,
+    /// Which calls it has.
+    pub calls: Option<AuditedCalls>,
+}
+
+/// Section `backends`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawBackends {
+    /// Networks that backends are in.
+    pub networks: Option<List<Network>>,
 }
 
 /// Section `cluster`.

@@ -27,7 +27,7 @@ pub fn keys() -> Vec<String> {
 pub(super) fn read(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
     let schema = schema();
     let unknown = RefCell::new(None);
-    let seed = Section { schema: &schema, prefix: String::new(), unknown: &unknown };
+    let seed = Section { schema: &schema, prefix: String::new(), unknown: &unknown, wanted: None };
     if let Err(error) = seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
         let Some(key) = unknown.take() else { return Err(malformed(path, &error)) };
         let nearest = nearest(&key);
@@ -41,6 +41,15 @@ pub(super) fn read(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
     let config: Option<RawConfig> =
         serde_yaml::from_str(text).map_err(|error| malformed(path, &error))?;
     Ok(config.unwrap_or_default())
+}
+
+/// The line of a key in a text that [`read`] has taken.
+pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
+    let (schema, unknown) = (schema(), RefCell::new(None));
+    let seed =
+        Section { schema: &schema, prefix: String::new(), unknown: &unknown, wanted: Some(key) };
+    let error = seed.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
+    Some(line(&error))
 }
 
 fn malformed(path: &Path, error: &serde_yaml::Error) -> ConfigError {
@@ -70,6 +79,8 @@ struct Section<'s> {
     schema: &'s Value,
     prefix: String,
     unknown: &'s RefCell<Option<String>>,
+    /// A key to fail at all the same.
+    wanted: Option<&'s str>,
 }
 
 impl<'de> DeserializeSeed<'de> for Section<'_> {
@@ -106,6 +117,7 @@ impl<'de> Visitor<'de> for Section<'_> {
                     schema: inner,
                     prefix: format!("{}{key}.", self.prefix),
                     unknown: self.unknown,
+                    wanted: self.wanted,
                 })?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -134,10 +146,11 @@ impl Visitor<'_> for Key<'_, '_> {
     }
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<String, E> {
-        if self.0.schema.get(key).is_some() {
+        let full = format!("{}{key}", self.0.prefix);
+        if self.0.schema.get(key).is_some() && self.0.wanted != Some(full.as_str()) {
             return Ok(key.to_owned());
         }
-        *self.0.unknown.borrow_mut() = Some(format!("{}{key}", self.0.prefix));
+        *self.0.unknown.borrow_mut() = Some(full);
         Err(E::custom("unknown key"))
     }
 }

@@ -4,13 +4,21 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
+use erlang_interop::node::Network;
+
 use super::cookie::{self, CookieSource, ErlangCookie};
 use super::file::read_text;
+use super::lists::{List, NodePattern};
 use super::sources::{NodeList, Sources, choice, value_error};
 use super::{
     Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, RawConfig, Topologies,
     node_name, schema,
 };
+
+mod security;
+
+use security::RawSecurity;
+pub use security::Security;
 
 /// The port all of Erlang uses for EPMD. spec: erl_dist_protocol, "EPMD Protocol"
 const EPMD_PORT: u16 = 4369;
@@ -87,6 +95,16 @@ pub struct Flags {
     pub log_level: Option<String>,
     /// `--diagnostics`
     pub diagnostics: Option<bool>,
+    /// `--allow-nodes`
+    pub allow_nodes: Option<List<NodePattern>>,
+    /// `--allow-networks`
+    pub allow_networks: Option<List<Network>>,
+    /// `--deny-nodes`
+    pub deny_nodes: Option<List<NodePattern>>,
+    /// `--deny-networks`
+    pub deny_networks: Option<List<Network>>,
+    /// `--audit-file`
+    pub audit_file: Option<PathBuf>,
 }
 
 /// Everything the program runs by.
@@ -132,6 +150,10 @@ pub struct Settings {
     pub log_level: Setting<String>,
     /// Whether `echo` and `sink` are registered.
     pub diagnostics: Setting<bool>,
+    /// Whether the system may write the memory of the node into a core file.
+    pub core_dumps: Setting<bool>,
+    /// Who may come in, and what they may do.
+    pub security: Security,
 }
 
 impl Settings {
@@ -142,7 +164,21 @@ impl Settings {
     pub fn resolve(flags: Flags, environment: &Environment) -> Result<Self, ConfigError> {
         let path =
             flags.config.clone().or_else(|| environment.variable("HAR_CONFIG").map(Into::into));
-        let raw = path.as_deref().map_or_else(|| Ok(RawConfig::default()), read)?;
+        let text = path.as_deref().map(read).transpose()?;
+        let raw = match (&path, &text) {
+            (Some(path), Some(text)) => schema::read(path, text)?,
+            _ => RawConfig::default(),
+        };
+        Self::of(flags, environment, path, raw)
+            .map_err(|error| error.with_line(text.as_deref().unwrap_or_default()))
+    }
+
+    fn of(
+        flags: Flags,
+        environment: &Environment,
+        path: Option<PathBuf>,
+        raw: RawConfig,
+    ) -> Result<Self, ConfigError> {
         let from = Sources { environment, file: path.unwrap_or_default() };
         let domain = domain(&from, &flags, &raw)?;
         let interface = interface(&from, &flags, &raw)?;
@@ -154,7 +190,11 @@ impl Settings {
         let RawConfig {
             node, distribution: dist, epmd, balancing, routing, log, diagnostics, ..
         } = raw;
+        let RawConfig { admission, calls, budgets, audit, backends, .. } = raw;
+        let security = RawSecurity { admission, calls, budgets, audit, backends };
         let settings = Self {
+            security: Security::resolve(&from, &flags, security)?,
+            core_dumps: from.of("node.core_dumps", None, node.core_dumps, || false)?,
             proto_dist,
             tls_optfile,
             name,
@@ -242,11 +282,12 @@ impl Settings {
             empty if empty.is_empty() => "(none)".to_owned(),
             path => path.display().to_string(),
         };
-        vec![
+        let mut rows = vec![
             row("node.name", &self.name, self.name.value.clone()),
             row("node.names", &self.names, choice(self.names.value)),
             row("node.hidden", &self.hidden, self.hidden.value.to_string()),
             cookie,
+            row("node.core_dumps", &self.core_dumps, self.core_dumps.value.to_string()),
             row("distribution.interface", &self.interface, self.interface.value.to_string()),
             row("distribution.listen_min", &self.listen_min, self.listen_min.value.to_string()),
             row("distribution.listen_max", &self.listen_max, self.listen_max.value.to_string()),
@@ -259,6 +300,9 @@ impl Settings {
             row("epmd.port", &self.epmd_port, self.epmd_port.value.to_string()),
             row("epmd.embedded", &self.epmd_embedded, self.epmd_embedded.value.to_string()),
             row("tls.optfile", &self.tls_optfile, optfile),
+        ];
+        rows.extend(self.security.rows());
+        rows.extend([
             row("cluster.nodes", &self.nodes, format!("[{}]", self.nodes.value.0.join(", "))),
             row("cluster.topologies", &self.topologies, self.topologies.value.to_string()),
             row("balancing.strategy", &self.balancing, self.balancing.value.as_str().to_owned()),
@@ -267,7 +311,8 @@ impl Settings {
             row("log.format", &self.log_format, choice(self.log_format.value)),
             row("log.level", &self.log_level, self.log_level.value.clone()),
             row("diagnostics.enabled", &self.diagnostics, self.diagnostics.value.to_string()),
-        ]
+        ]);
+        rows
     }
 
     fn checked(mut self) -> Result<Self, ConfigError> {
@@ -292,6 +337,7 @@ impl Settings {
             return Err(value_error("distribution.proto_dist", origin, reason.to_owned()));
         }
         let plain = self.proto_dist.value == ProtoDist::InetTcp;
+        self.security.check(!plain)?;
         let optfile = &self.tls_optfile;
         // A flag may overrule the file for once. Otherwise nobody means to lose the encryption.
         let overruled = matches!(self.proto_dist.origin, Origin::Flag(_))
@@ -324,10 +370,8 @@ impl Settings {
     }
 }
 
-fn read(path: &Path) -> Result<RawConfig, ConfigError> {
-    let text =
-        read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-    schema::read(path, &text)
+fn read(path: &Path) -> Result<String, ConfigError> {
+    read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })
 }
 
 fn domain(

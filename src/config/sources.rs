@@ -1,13 +1,18 @@
 //! Where a setting's value can come from, in which order, and reading it from text.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use serde::Deserialize;
 
+use super::lists::{Entries, List};
 use super::settings::{Origin, Setting};
 use super::{Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, Topologies};
+use crate::security::AuditedCalls;
 
 /// Node names, comma separated in the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +42,26 @@ macro_rules! from_text {
     )* };
 }
 
+impl<T: FromStr<Err: fmt::Display>> FromText for List<T> {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl<T: for<'de> Deserialize<'de>> FromText for Entries<T> {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromText for AuditedCalls {
+    fn from_text(text: &str) -> Result<Self, String> {
+        from_choice(text)
+    }
+}
+
 from_text! {
+    NonZeroU32 => "a whole number above 0",
     u16 => "a port (0 to 65535)",
     u32 => "a whole number",
     bool => "true or false",
@@ -115,6 +139,7 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "node.names" => &["HAR_NODE_NAMES", "RELEASE_DISTRIBUTION"],
         "node.hidden" => &["HAR_NODE_HIDDEN"],
         "node.cookie_file" => &["HAR_NODE_COOKIE_FILE"],
+        "node.core_dumps" => &["HAR_NODE_CORE_DUMPS"],
         "distribution.interface" => &["HAR_DISTRIBUTION_INTERFACE", "POD_IP"],
         "distribution.listen_min" => &["HAR_DISTRIBUTION_LISTEN_MIN"],
         "distribution.listen_max" => &["HAR_DISTRIBUTION_LISTEN_MAX"],
@@ -123,6 +148,28 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "tls.optfile" => &["HAR_TLS_OPTFILE"],
         "epmd.port" => &["HAR_EPMD_PORT", "ERL_EPMD_PORT"],
         "epmd.embedded" => &["HAR_EPMD_EMBEDDED"],
+        "admission.allow_nodes" => &["HAR_ADMISSION_ALLOW_NODES"],
+        "admission.allow_certificates" => &["HAR_ADMISSION_ALLOW_CERTIFICATES"],
+        "admission.allow_networks" => &["HAR_ADMISSION_ALLOW_NETWORKS"],
+        "admission.deny_nodes" => &["HAR_ADMISSION_DENY_NODES"],
+        "admission.deny_certificates" => &["HAR_ADMISSION_DENY_CERTIFICATES"],
+        "admission.deny_networks" => &["HAR_ADMISSION_DENY_NETWORKS"],
+        "admission.cookies" => &["HAR_ADMISSION_COOKIES"],
+        "admission.failed_handshakes" => &["HAR_ADMISSION_FAILED_HANDSHAKES"],
+        "admission.failed_handshakes_per_s" => &["HAR_ADMISSION_FAILED_HANDSHAKES_PER_S"],
+        "calls.allow" => &["HAR_CALLS_ALLOW"],
+        "calls.deny" => &["HAR_CALLS_DENY"],
+        "calls.peers" => &["HAR_CALLS_PEERS"],
+        "budgets.connections" => &["HAR_BUDGETS_CONNECTIONS"],
+        "budgets.connections_per_address" => &["HAR_BUDGETS_CONNECTIONS_PER_ADDRESS"],
+        "budgets.calls" => &["HAR_BUDGETS_CALLS"],
+        "budgets.processes" => &["HAR_BUDGETS_PROCESSES"],
+        "budgets.relations" => &["HAR_BUDGETS_RELATIONS"],
+        "budgets.bytes_per_s" => &["HAR_BUDGETS_BYTES_PER_S"],
+        "budgets.new_atoms_per_s" => &["HAR_BUDGETS_NEW_ATOMS_PER_S"],
+        "audit.file" => &["HAR_AUDIT_FILE"],
+        "audit.calls" => &["HAR_AUDIT_CALLS"],
+        "backends.networks" => &["HAR_BACKENDS_NETWORKS"],
         "cluster.nodes" => &["HAR_CLUSTER_NODES"],
         "cluster.topologies" => &["HAR_CLUSTER_TOPOLOGIES"],
         "balancing.strategy" => &["HAR_BALANCING_STRATEGY"],
@@ -147,6 +194,11 @@ fn flag_of(key: &str) -> &'static str {
         "tls.optfile" => "--ssl-dist-optfile",
         "epmd.port" => "--epmd-port",
         "epmd.embedded" => "--no-epmd",
+        "admission.allow_nodes" => "--allow-nodes",
+        "admission.allow_networks" => "--allow-networks",
+        "admission.deny_nodes" => "--deny-nodes",
+        "admission.deny_networks" => "--deny-networks",
+        "audit.file" => "--audit-file",
         "cluster.nodes" => "--connect",
         "log.format" => "--log",
         "log.level" => "--log-level",
@@ -197,5 +249,5 @@ impl Sources<'_> {
 }
 
 pub(super) fn value_error(key: &str, origin: &Origin, reason: String) -> ConfigError {
-    ConfigError::Value { key: key.into(), origin: origin.clone(), reason }
+    ConfigError::Value { key: key.into(), origin: origin.clone(), line: None, reason }
 }

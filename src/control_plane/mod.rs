@@ -21,6 +21,8 @@ pub use policy::{Effect, Policy, PolicyEngine, PolicyStats, Verdict};
 pub use router::{RouteError, RoutingDecision, RoutingPlan};
 pub use routing_table::{BUILT_IN, Route, RoutingTable, TableError};
 
+use crate::security::BackendNetworks;
+
 /// Routing table, health and policies of a node. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct ControlPlane {
@@ -32,13 +34,19 @@ struct State {
     table: RwLock<Arc<RoutingTable>>,
     health: RwLock<HealthChecker>,
     policies: RwLock<PolicyEngine>,
+    networks: BackendNetworks,
 }
 
 impl ControlPlane {
     /// A control plane with the built-in table and policies. With `strict_health` a backend that
     /// nobody checked is not used, as the Elixir HAR has it.
     pub fn new(strict_health: bool) -> Self {
-        let plane = Self::default();
+        Self::within(BackendNetworks::default(), strict_health)
+    }
+
+    /// The same, where backends may be in these networks only.
+    pub fn within(networks: BackendNetworks, strict_health: bool) -> Self {
+        let plane = Self { state: Arc::new(State { networks, ..State::default() }) };
         write(&plane.state.health).strict = strict_health;
         plane
     }
@@ -56,9 +64,9 @@ impl ControlPlane {
     /// Reads a table from YAML text and puts it in place; on an error the old one stays.
     ///
     /// # Errors
-    /// As [`RoutingTable::from_yaml`].
+    /// As [`RoutingTable::from_yaml_within`].
     pub fn reload(&self, source: &str) -> Result<(), TableError> {
-        self.replace_table(RoutingTable::from_yaml(source)?);
+        self.replace_table(RoutingTable::from_yaml_within(source, &self.state.networks)?);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Backend, Pattern};
 use crate::data_plane::yaml::{Node, YamlError, read};
+use crate::security::BackendNetworks;
 use crate::semantic::{Map, Operation, Value};
 
 /// The table that is used when none is given; also the example for one's own.
@@ -12,6 +13,9 @@ pub const BUILT_IN: &str = include_str!("../../config/routing_table.yaml");
 
 /// Most routes of a table; each decision looks at all of them.
 const ROUTES_MAX: usize = 10_000;
+
+/// Keys of a backend's metadata that say where it is.
+const ADDRESS_KEYS: [&str; 4] = ["address", "host", "url", "endpoint"];
 
 /// A row of the table.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +61,14 @@ impl RoutingTable {
     /// # Errors
     /// [`TableError`] with the line of the first fault; a table is taken whole or not at all.
     pub fn from_yaml(source: &str) -> Result<Self, TableError> {
+        Self::from_yaml_within(source, &BackendNetworks::default())
+    }
+
+    /// The same, where backends may be in these networks only.
+    ///
+    /// # Errors
+    /// As [`RoutingTable::from_yaml`], also for an address that is elsewhere.
+    pub fn from_yaml_within(source: &str, networks: &BackendNetworks) -> Result<Self, TableError> {
         let documents = read(source).map_err(TableError::Yaml)?;
         let document = documents.first().ok_or_else(|| shape(1, "the file is empty"))?;
         let routes = document
@@ -66,7 +78,8 @@ impl RoutingTable {
         if items.len() > ROUTES_MAX {
             return Err(shape(routes.line, &format!("more than {ROUTES_MAX} routes")));
         }
-        Ok(Self { routes: items.iter().map(route).collect::<Result<_, _>>()? })
+        let routes = items.iter().map(|item| route(item, networks));
+        Ok(Self { routes: routes.collect::<Result<_, _>>()? })
     }
 
     /// A table of these routes.
@@ -122,7 +135,7 @@ fn shape(line: u32, message: &str) -> TableError {
     TableError::Shape { line, message: message.to_owned() }
 }
 
-fn route(node: &Node) -> Result<Route, TableError> {
+fn route(node: &Node, networks: &BackendNetworks) -> Result<Route, TableError> {
     let pattern =
         node.get("pattern").ok_or_else(|| shape(node.line, "a route needs a `pattern`"))?;
     if pattern.entries().is_none() {
@@ -149,11 +162,11 @@ fn route(node: &Node) -> Result<Route, TableError> {
         .and_then(Node::text)
         .map(str::to_owned);
     let backends =
-        items.iter().map(|item| backend(item).map(Arc::new)).collect::<Result<_, _>>()?;
+        items.iter().map(|item| backend(item, networks).map(Arc::new)).collect::<Result<_, _>>()?;
     Ok(Route { pattern: Pattern { operation, target }, backends })
 }
 
-fn backend(node: &Node) -> Result<Backend, TableError> {
+fn backend(node: &Node, networks: &BackendNetworks) -> Result<Backend, TableError> {
     let name = node.get("name").and_then(Node::text).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| shape(node.line, "a backend needs a `name`"))?;
     let priority = match node.get("priority").map(Node::value) {
@@ -167,6 +180,10 @@ fn backend(node: &Node) -> Result<Backend, TableError> {
         None | Some(Value::Null) => Map::new(),
         Some(_) => return Err(shape(node.line, "`metadata` must be a mapping")),
     };
+    for address in ADDRESS_KEYS.iter().filter_map(|key| metadata.text(key)) {
+        let checked = networks.check_written(address);
+        checked.map_err(|error| shape(node.line, &format!("backend {name}: {error}")))?;
+    }
     Ok(Backend {
         name: name.to_owned(),
         kind: node.get("type").and_then(Node::text).unwrap_or("local").to_owned(),
@@ -211,6 +228,21 @@ mod tests {
             names(Map::new().with("ipv6", "2001:db8:2::5"), Kind::CronCreate),
             ["iot_manager", "passthrough"]
         );
+    }
+
+    #[test]
+    fn a_backend_outside_its_networks_refuses_the_table() {
+        let table = "routes:\n  - pattern: {operation: x}\n    backends:\n      \
+                     - {name: near, metadata: {address: '10.0.2.7:22'}}\n      \
+                     - {name: far, metadata: {url: 'https://10.0.1.7/api'}}";
+        let networks = BackendNetworks(vec!["10.0.2.0/24".parse().expect("a network")]);
+        assert!(RoutingTable::from_yaml(table).is_ok());
+        let refused = RoutingTable::from_yaml_within(table, &networks).expect_err("far");
+        assert_eq!(
+            refused.to_string(),
+            "line 5: backend far: 10.0.1.7 is in none of backends.networks (10.0.2.0/24)"
+        );
+        assert!(RoutingTable::from_yaml_within(BUILT_IN, &networks).is_ok());
     }
 
     #[test]

@@ -3,15 +3,18 @@
 //! Order: cookie, port mapper, services, listen and register, then the peers in the background. What
 //! a peer looks for right after connecting is there before it can connect.
 
+mod guard;
 mod port_mapper;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use erlang_interop::node::audit::Auditor;
 use erlang_interop::node::transport::Transport;
 use erlang_interop::node::transport::tls::{Tls, TlsConfigError};
-use erlang_interop::node::{Cookie, Epmd, Node, NodeConfig, NodeName, SpawnError, StartError};
+use erlang_interop::node::{Epmd, Node, NodeConfig, NodeName, SpawnError, StartError};
 use erlang_interop::otp::{Functions, StandardOptions, standard};
 use erlang_interop::term::{Atom, AtomTooLong, atom};
 use tokio::task::JoinHandle;
@@ -19,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::cluster::{Cluster, keep_connected};
 use crate::config::{ConfigError, ErlangCookie, ProtoDist, Settings, read_text};
 use crate::control_plane::ControlPlane;
+use crate::security::{AuditLog, AuditToLog, BackendNetworks};
 use crate::services;
 
 pub use port_mapper::PortMapperError;
@@ -50,6 +54,14 @@ pub enum StartFailure {
         /// Why.
         reason: String,
     },
+    /// The audit log can't be written.
+    #[error("cannot write audit log {}: {source}; check the path of audit.file or --audit-file", path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A service of every Erlang node could not be started.
     #[error("a standard service did not start: {0}; please report this")]
     Services(#[from] SpawnError),
@@ -67,6 +79,7 @@ pub struct HarNode {
     node: Node,
     epmd_embedded: bool,
     background: Vec<JoinHandle<()>>,
+    audit: Option<Arc<AuditLog>>,
 }
 
 impl HarNode {
@@ -76,10 +89,15 @@ impl HarNode {
     /// [`StartFailure`]; nothing is left running then.
     pub async fn start(settings: &Settings) -> Result<Self, StartFailure> {
         let cookie = settings.erlang_cookie(true)?;
-        let config = node_config(settings, &cookie)?;
+        let mut config = node_config(settings, &cookie)?;
         let peers: Result<Vec<Atom>, _> =
             settings.nodes.value.0.iter().map(|name| atom_of(name)).collect();
         let peers = peers?;
+        let audit = guard::audit(&settings.security)?;
+        config.auditor = Some(match &audit {
+            Some(log) => Arc::clone(log) as Arc<dyn Auditor>,
+            None => Arc::new(AuditToLog),
+        });
         let wanted = Wanted {
             port: settings.epmd_port.value,
             embedded: settings.epmd_embedded.value,
@@ -102,7 +120,7 @@ impl HarNode {
         for peer in peers {
             background.push(tokio::spawn(keep_connected(node.clone(), peer)));
         }
-        Ok(Self { node, epmd_embedded, background })
+        Ok(Self { node, epmd_embedded, background, audit })
     }
 
     /// The Erlang node.
@@ -115,6 +133,15 @@ impl HarNode {
     #[must_use]
     pub fn epmd_embedded(&self) -> bool {
         self.epmd_embedded
+    }
+
+    /// Goes on in a new file for the audit log, when the old one was moved away. `false`: there is
+    /// no audit log.
+    pub fn reopen_audit(&self) -> bool {
+        self.audit.as_ref().is_some_and(|audit| {
+            audit.reopen();
+            true
+        })
     }
 
     /// Where the node takes connections.
@@ -130,6 +157,9 @@ impl HarNode {
             task.abort();
             // Aborted, or ended before.
             let _ = task.await;
+        }
+        if let Some(audit) = self.audit {
+            audit.close();
         }
     }
 }
@@ -157,6 +187,7 @@ fn start_services(node: &Node, settings: &Settings, cluster: &Cluster) -> Result
     options.global = !settings.hidden.value;
     let plane = control_plane(settings)?;
     let mut functions = Functions::builder();
+    functions.policy(guard::policy(&settings.security));
     services::register(&mut functions, &plane, cluster);
     let functions = functions.build();
     standard(node, functions.clone(), options)?;
@@ -164,8 +195,19 @@ fn start_services(node: &Node, settings: &Settings, cluster: &Cluster) -> Result
     Ok(())
 }
 
+/// Whether a node would start with these settings, as far as can be told without starting one: the
+/// cookies of some peers, and the routing table with its backends.
+///
+/// # Errors
+/// As [`HarNode::start`].
+pub fn check(settings: &Settings) -> Result<(), StartFailure> {
+    settings.security.peer_cookies()?;
+    control_plane(settings).map(drop)
+}
+
 fn control_plane(settings: &Settings) -> Result<ControlPlane, StartFailure> {
-    let plane = ControlPlane::new(settings.strict_health.value);
+    let networks = BackendNetworks(settings.security.backend_networks.value.0.clone());
+    let plane = ControlPlane::within(networks, settings.strict_health.value);
     let path = &settings.routing_table.value;
     if path.as_os_str().is_empty() {
         return Ok(plane);
@@ -177,11 +219,9 @@ fn control_plane(settings: &Settings) -> Result<ControlPlane, StartFailure> {
 }
 
 fn node_config(settings: &Settings, cookie: &ErlangCookie) -> Result<NodeConfig, StartFailure> {
-    let cookie = Cookie::new(cookie.reveal()).map_err(|_| ConfigError::CookieMalformed {
-        origin: "the settings".into(),
-        reason: "it is empty or too long",
-    })?;
+    let cookie = guard::cookie(cookie)?;
     let mut config = NodeConfig::new(node_name(&settings.name.value)?, cookie);
+    guard::apply(&mut config, &settings.security)?;
     if settings.proto_dist.value == ProtoDist::InetTls {
         config.transport = Transport::Tls(Tls::from_optfile(&settings.tls_optfile.value)?);
     }

@@ -143,3 +143,66 @@ fn an_endless_file_is_refused_and_each_cause_has_its_cure() {
         .assert_fails(64, &["listen_max"]);
     home.har(&["ping", "nobody@127.0.0.1"]).assert_fails(66, &["cookie", "`har start` makes it"]);
 }
+
+#[test]
+fn a_wrong_rule_is_named_with_its_line() {
+    let home = Home::new();
+    let cookie = home.file("edge.cookie", "SECRET");
+    for (text, line, wanted) in [
+        ("admission:\n  allow_nodes:\n    - a*@*\n    - har*\n", 4, "NAME@HOST"),
+        ("admission:\n  deny_networks:\n    - 10.1.2.3/8\n", 3, "the network is 10.0.0.0/8"),
+        ("calls:\n  allow: [HAR.*]\n  deny:\n    - 'erlang:'\n", 4, "MODULE:FUNCTION"),
+        ("calls:\n  peers:\n    - nodes: ['a@*']\n      alow: []\n", 4, "alow"),
+        ("budgets:\n  calls: 0\n", 2, "nonzero"),
+        ("audit:\n  calls: some\n", 2, "privileged"),
+        ("backends:\n  networks:\n    - here\n", 3, "`here` is no network"),
+    ] {
+        let file = home.file("har.yaml", text);
+        let place = format!("{file}:{line}: ");
+        home.har(&["config", "check", "--config", &file]).assert_fails(78, &[&place, wanted]);
+    }
+    // What is right by itself, and wrong beside the rest.
+    for (text, line, wanted) in [
+        ("log: {level: info}\nbudgets:\n  bytes_per_s: 100\n", 3, "at least 65536"),
+        ("admission:\n  allow_certificates: [a]\n", 2, "tls.optfile"),
+        ("admission:\n  failed_handshakes_per_s: 0\n", 2, "for ever"),
+    ] {
+        let file = home.file("har.yaml", text);
+        let place = format!("(from file {file}, line {line})");
+        home.har(&["config", "check", "--config", &file]).assert_fails(78, &[&place, wanted]);
+    }
+    let text = format!("admission: {{cookies: [{{nodes: ['e*@*'], file: '{cookie}'}}]}}\n");
+    let file = home.file("har.yaml", &text);
+    home.har(&["config", "check", "--config", &file]).assert_fails(77, &["chmod 400", &cookie]);
+    let file =
+        home.file("har.yaml", "backends: {networks: [10.0.2.0/24]}\nrouting: {table: t.yaml}\n");
+    let far = "routes:\n  - pattern: {operation: x}\n    backends:\n      \
+               - {name: far, metadata: {address: 10.0.1.7}}\n";
+    home.file("t.yaml", far);
+    home.har(&["config", "check", "--config", &file])
+        .assert_fails(78, &["t.yaml", "line 4", "backend far: 10.0.1.7 is in none of"]);
+}
+
+#[test]
+fn rules_come_from_flags_and_variables_too() {
+    let home = Home::new();
+    let peers = r#"[{nodes: ["g@*"], allow: [HAR.version/0]}]"#;
+    let variables = [("HAR_CALLS_PEERS", peers), ("HAR_ADMISSION_DENY_NODES", "x@*, y@*")];
+    let arguments =
+        ["config", "show", "--allow-nodes", "a*@*,b@c", "--allow-networks", "10.0.0.0/8"];
+    let outcome = home.har_with(&variables, &arguments);
+    let shown = outcome.assert_works();
+    let line = |key: &str| shown.lines().find(|line| line.starts_with(key)).expect(key).to_owned();
+    let has = |key: &str, value: &str| {
+        let line = line(key);
+        assert!(line.contains(value), "{line}");
+    };
+    has("admission.allow_nodes", "[a*@*, b@c]");
+    has("admission.allow_nodes", "# flag --allow-nodes");
+    has("admission.allow_networks", "[10.0.0.0/8]");
+    has("admission.deny_nodes", "[x@*, y@*]");
+    has("calls.peers", r#"[{"nodes":["g@*"],"allow":["HAR.version/0"],"deny":[]}]"#);
+    let wrong = home.har(&["config", "check", "--allow-networks", "10.0.0.1/8"]);
+    assert_eq!(wrong.code, Some(64));
+    assert!(wrong.stderr.contains("the network is 10.0.0.0/8"), "{}", wrong.stderr);
+}

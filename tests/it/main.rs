@@ -9,6 +9,7 @@ mod convert;
 mod cookie;
 mod discovery;
 mod documents;
+mod guard;
 mod ping;
 mod rpc;
 mod running;

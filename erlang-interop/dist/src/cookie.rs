@@ -5,12 +5,14 @@ use std::fmt;
 use md5::{Digest as _, Md5};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::limits::COOKIE_BYTES_MAX;
 
 /// The secret that two nodes share. Never shown: its `Debug` hides the text and it has no `Display`.
+/// Wiped from memory when dropped.
 #[derive(Clone)]
-pub struct Cookie(Vec<u8>);
+pub struct Cookie(Zeroizing<Vec<u8>>);
 
 /// Why bytes are no cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -37,14 +39,15 @@ impl Cookie {
         match text.len() {
             0 => Err(CookieError::Empty),
             bytes if bytes > COOKIE_BYTES_MAX => Err(CookieError::TooLong { bytes }),
-            _ => Ok(Self(text)),
+            _ => Ok(Self(Zeroizing::new(text))),
         }
     }
 
     /// Proof that we know the cookie: MD5 of the cookie and the challenge in decimal.
     // spec: erl_dist_protocol, "Distribution Handshake"
     pub fn digest(&self, challenge: u32) -> Digest {
-        let hash = Md5::new().chain_update(&self.0).chain_update(challenge.to_string()).finalize();
+        let hash =
+            Md5::new().chain_update(self.reveal()).chain_update(challenge.to_string()).finalize();
         Digest(hash.into())
     }
 

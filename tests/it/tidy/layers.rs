@@ -47,12 +47,13 @@ const NOT_IN_PURE_CODE: &[&str] = &[
 const ROOMS: &[(&str, &[&str])] = &[
     ("semantic", &[]),
     ("data_plane", &["semantic"]),
-    ("control_plane", &["semantic", "data_plane"]),
+    ("security", &[]),
+    ("control_plane", &["semantic", "data_plane", "security"]),
     ("telemetry", &["config"]),
-    ("config", &["telemetry"]),
+    ("config", &["telemetry", "security"]),
     ("services", &["semantic", "data_plane", "control_plane", "cluster", "telemetry", "config"]),
     ("cluster", &["config", "telemetry"]),
-    ("node", &["services", "control_plane", "cluster", "config", "telemetry"]),
+    ("node", &["services", "control_plane", "cluster", "config", "telemetry", "security"]),
 ];
 
 /// `cargo metadata` of this workspace; with `all` also of every crate it is built from.
