@@ -17,8 +17,12 @@ pub const ALLOWED_BY_DEFAULT: &[&str] = &[
     "HAR.*",
     "erlang",
     "application",
+    "calendar",
     "code",
+    "error_logger",
+    "ets",
     "global",
+    "inet",
     "init",
     "io",
     "lists",
@@ -26,13 +30,19 @@ pub const ALLOWED_BY_DEFAULT: &[&str] = &[
     "maps",
     "net_adm",
     "net_kernel",
+    "observer_backend",
     "os",
     "pg",
+    "proplists",
     "string",
     "timer",
+    "Application",
+    "Atom",
     "Code",
     "Enum",
     "Function",
+    "GenServer",
+    "Integer",
     "IO",
     "Kernel",
     "Map",
@@ -53,6 +63,7 @@ const ACTING: &[&str] = &[
     "erlang:set_cookie",
     "erlang:halt",
     "code:load_binary",
+    "global:send",
     "init:reboot",
     "init:restart",
     "init:stop",
@@ -61,12 +72,16 @@ const ACTING: &[&str] = &[
     "net_kernel:hidden_connect_node",
     "net_kernel:stop",
     "os:cmd",
+    "os:getenv",
+    "pg:join",
+    "pg:leave",
     "rpc:call",
     "Kernel.send",
     "Node.connect",
     "Node.disconnect",
     "Node.get_cookie",
     "Node.stop",
+    "System.get_env",
 ];
 
 /// Functions of HAR that change what other callers get.
@@ -249,6 +264,15 @@ mod tests {
         // `exit/1` raises in the caller's own process only.
         assert_eq!(of(("erlang", "exit", 1)), QUIET);
         assert_eq!(of(("erlang", "exit", 2)), REFUSED);
+    }
+
+    #[test]
+    fn each_module_that_a_peer_can_reach_was_decided_about() {
+        let allowed = patterns(ALLOWED_BY_DEFAULT);
+        for module in erlang_interop::otp::Functions::builder().build().modules() {
+            let named = allowed.iter().any(|pattern| pattern.matches(module.as_str(), "x", 0));
+            assert!(named || module == "rpc", "{module}: into ALLOWED_BY_DEFAULT, or here");
+        }
     }
 
     #[test]
