@@ -108,7 +108,9 @@ pub(crate) fn integer_from_wire(bytes: &[u8]) -> Term {
     Term::BigInteger(BigInteger::from_normal(&normal))
 }
 
-fn small_integer(negative: bool, magnitude: u64) -> Option<i64> {
+/// The number, if it is within 64 bits.
+#[inline]
+pub(crate) fn small_integer(negative: bool, magnitude: u64) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 

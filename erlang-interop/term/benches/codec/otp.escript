@@ -2,7 +2,7 @@
 %% -*- erlang -*-
 %%! -noinput -start_epmd false
 %% Times OTP's own codec. Requests and answers are packets of external terms on stdin and stdout:
-%% {decode | encode | read_key, Binary, Repetitions} gives the nanoseconds of all repetitions.
+%% {decode | encode | iovec | read_key, Binary, Repetitions} gives the nanoseconds of all repetitions.
 -mode(compile).
 
 main(_) ->
@@ -29,6 +29,11 @@ time(encode, Bin, N) ->
     Start = erlang:monotonic_time(nanosecond),
     encode(Term, N),
     erlang:monotonic_time(nanosecond) - Start;
+time(iovec, Bin, N) ->
+    Term = binary_to_term(Bin),
+    Start = erlang:monotonic_time(nanosecond),
+    iovec(Term, N),
+    erlang:monotonic_time(nanosecond) - Start;
 time(read_key, Bin, N) ->
     Start = erlang:monotonic_time(nanosecond),
     read_key(Bin, N),
@@ -39,6 +44,9 @@ decode(Bin, N) -> binary_to_term(Bin), decode(Bin, N - 1).
 
 encode(_, 0) -> ok;
 encode(Term, N) -> true = byte_size(term_to_binary(Term)) > 0, encode(Term, N - 1).
+
+iovec(_, 0) -> ok;
+iovec(Term, N) -> [_ | _] = term_to_iovec(Term), iovec(Term, N - 1).
 
 read_key(_, 0) -> ok;
 read_key(Bin, N) -> #{target := _} = binary_to_term(Bin), read_key(Bin, N - 1).

@@ -26,7 +26,7 @@ impl Otp {
         Self { child, input, output }
     }
 
-    /// Nanoseconds for all repetitions of `decode`, `encode` or `read_key`.
+    /// Nanoseconds for all repetitions of `decode`, `encode`, `iovec` or `read_key`.
     pub(crate) fn time(&mut self, what: &'static str, encoded: &Bytes, repetitions: u64) -> f64 {
         let request = Term::from((Term::atom(what), encoded.clone(), repetitions));
         let bytes = encode(&request);

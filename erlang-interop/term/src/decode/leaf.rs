@@ -4,7 +4,7 @@ use super::container::Decoder;
 use super::error::{DecodeError, DecodeErrorKind};
 use super::reader::Reader;
 use crate::atom::Atom;
-use crate::big_integer::integer_from_wire;
+use crate::big_integer::{integer_from_wire, small_integer};
 use crate::binary::{Binary, BitString};
 use crate::fun::Fun;
 use crate::identifier::{Pid, Port, Reference};
@@ -94,6 +94,16 @@ impl Decoder<'_> {
     /// The sign byte and `len` bytes of magnitude.
     #[inline]
     pub(super) fn big(&mut self, len: usize) -> Result<Term, DecodeError> {
+        // Up to 64 bits are read as one word, of which the bytes of what follows are cut off.
+        if let 1..=8 = len
+            && let Some([sign, word @ ..]) = self.reader.bytes[self.reader.at..].first_chunk::<9>()
+        {
+            let magnitude = u64::from_le_bytes(*word) & (u64::MAX >> (64 - 8 * len));
+            if let Some(value) = small_integer(*sign != 0, magnitude) {
+                self.reader.at += len + 1;
+                return Ok(Term::Integer(value));
+            }
+        }
         Ok(integer_from_wire(self.reader.slice(len.saturating_add(1))?))
     }
 
