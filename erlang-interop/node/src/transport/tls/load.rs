@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
@@ -100,6 +100,10 @@ impl<'o> Side<'o> {
         }
     }
 
+    fn algorithms(&self) -> WebPkiSupportedAlgorithms {
+        self.provider.signature_verification_algorithms
+    }
+
     fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
         let offered = &self.options.versions;
         let all = [(ProtocolVersion::TLSv1_3, &TLS13), (ProtocolVersion::TLSv1_2, &TLS12)];
@@ -174,8 +178,8 @@ impl<'o> Side<'o> {
         let builder = match self.options.verify_peer {
             true => builder.with_custom_certificate_verifier(self.server_verifier(ends)?),
             false => {
-                let none = Arc::new(VerifyNone(Arc::clone(&self.provider)));
-                builder.with_custom_certificate_verifier(none)
+                let none = VerifyNone { algorithms: self.algorithms() };
+                builder.with_custom_certificate_verifier(Arc::new(none))
             }
         };
         let mut config = match self.own(ends)? {
@@ -211,7 +215,8 @@ impl<'o> Side<'o> {
         }
         let inner = builder.build().map_err(|error| self.fault("cacertfile", error))?;
         let check_host = self.options.server_name != ServerNameOption::Disabled;
-        Ok(Arc::new(VerifyServer::new(inner, trusted, self.options.depth, check_host)))
+        let (algorithms, depth) = (self.algorithms(), self.options.depth);
+        Ok(Arc::new(VerifyServer::new(inner, algorithms, trusted, depth, check_host)))
     }
 
     fn client_verifier(
@@ -234,7 +239,7 @@ impl<'o> Side<'o> {
             builder = builder.allow_unknown_revocation_status();
         }
         let inner = builder.build().map_err(|error| self.fault("cacertfile", error))?;
-        Ok(Arc::new(VerifyClient::new(inner, trusted, self.options.depth)))
+        Ok(Arc::new(VerifyClient::new(inner, self.algorithms(), trusted, self.options.depth)))
     }
 
     /// Where the revocation lists are, if they are to be looked at.

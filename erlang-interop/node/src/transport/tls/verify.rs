@@ -1,23 +1,47 @@
 //! Judging a peer's certificate.
 
-use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
+/// The methods that are the same for whoever judges certificates: signatures are always checked, so
+/// that a peer has the key of what it shows.
+macro_rules! signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls12_signature(message, cert, dss, &self.algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls13_signature(message, cert, dss, &self.algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.algorithms.supported_schemes()
+        }
+    };
+}
+
 /// `verify_none`: the connection is encrypted, but with whom is not known from the certificate. The
 /// cookie still has to be right. OTP's default for a dialer.
-pub(super) struct VerifyNone(pub(super) Arc<CryptoProvider>);
-
-impl fmt::Debug for VerifyNone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("VerifyNone")
-    }
+#[derive(Debug)]
+pub(super) struct VerifyNone {
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for VerifyNone {
@@ -32,27 +56,7 @@ impl ServerCertVerifier for VerifyNone {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    signatures!();
 }
 
 /// Bounds the CAs between the peer's certificate and ours.
@@ -76,6 +80,7 @@ impl Depth {
 #[derive(Debug)]
 pub(super) struct VerifyServer {
     inner: Arc<WebPkiServerVerifier>,
+    algorithms: WebPkiSupportedAlgorithms,
     depth: Depth,
     /// Whether the certificate must be for the host: not with `server_name_indication` disabled.
     check_host: bool,
@@ -84,11 +89,12 @@ pub(super) struct VerifyServer {
 impl VerifyServer {
     pub(super) fn new(
         inner: Arc<WebPkiServerVerifier>,
+        algorithms: WebPkiSupportedAlgorithms,
         trusted: Vec<CertificateDer<'static>>,
         max: usize,
         check_host: bool,
     ) -> Self {
-        Self { inner, depth: Depth { max, trusted }, check_host }
+        Self { inner, algorithms, depth: Depth { max, trusted }, check_host }
     }
 }
 
@@ -113,43 +119,25 @@ impl ServerCertVerifier for VerifyServer {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
+    signatures!();
 }
 
 /// `verify_peer` of the dialed side: the CA. Whom the certificate is for is not asked, as in OTP.
 #[derive(Debug)]
 pub(super) struct VerifyClient {
     inner: Arc<dyn ClientCertVerifier>,
+    algorithms: WebPkiSupportedAlgorithms,
     depth: Depth,
 }
 
 impl VerifyClient {
     pub(super) fn new(
         inner: Arc<dyn ClientCertVerifier>,
+        algorithms: WebPkiSupportedAlgorithms,
         trusted: Vec<CertificateDer<'static>>,
         max: usize,
     ) -> Self {
-        Self { inner, depth: Depth { max, trusted } }
+        Self { inner, algorithms, depth: Depth { max, trusted } }
     }
 }
 
@@ -171,25 +159,5 @@ impl ClientCertVerifier for VerifyClient {
         self.inner.verify_client_cert(end_entity, &self.depth.cut(intermediates), now)
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
+    signatures!();
 }
