@@ -9,18 +9,19 @@ defmodule HarTest.Beam do
   @enforce_keys [:node, :peer, :os_pid]
   defstruct @enforce_keys
 
-  @doc "Options: `name:`, `epmd_port:`, `cookie:`, `args:` (more flags of `erl`)."
+  @doc "Options: `name:`, `host:`, `epmd_port:`, `cookie:`, `args:` (more flags of `erl`)."
   def start(opts \\ []) do
     name = Keyword.get_lazy(opts, :name, fn -> HarTest.Har.unique("beam") end)
     epmd_port = Keyword.get_lazy(opts, :epmd_port, &HarTest.epmd_port/0)
     cookie = Keyword.get_lazy(opts, :cookie, &HarTest.cookie/0)
+    host = Keyword.get(opts, :host, "127.0.0.1")
     code = for path <- :code.get_path(), path != ~c".", arg <- [~c"-pa", path], do: arg
 
     {:ok, peer, node} =
       :peer.start(%{
         name: to_charlist(name),
-        host: ~c"127.0.0.1",
-        longnames: true,
+        host: to_charlist(host),
+        longnames: host =~ ".",
         connection: :standard_io,
         wait_boot: 60_000,
         env: [{~c"ERL_EPMD_PORT", ~c"#{epmd_port}"}],

@@ -9,7 +9,7 @@ defmodule HarTest.Har do
   @doc """
   Starts `har start` and waits until it is registered and takes connections.
 
-  Options: `name:` (before the @; unique by default), `epmd_port:`, `cookie:`, `args:` (more
+  Options: `name:` (before the @; unique by default), `host:`, `epmd_port:`, `cookie:`, `args:` (more
   flags), `env:`, `await: false` (return at once).
   """
   def start(opts \\ []) do
@@ -17,14 +17,17 @@ defmodule HarTest.Har do
     epmd_port = Keyword.get_lazy(opts, :epmd_port, &HarTest.epmd_port/0)
     cookie = Keyword.get_lazy(opts, :cookie, &HarTest.cookie/0)
 
+    host = Keyword.get(opts, :host, "127.0.0.1")
+    form = if host =~ ".", do: "--name", else: "--sname"
+
     args =
-      ["start", "--name", "#{name}@127.0.0.1", "--epmd-port", "#{epmd_port}"] ++
+      ["start", form, "#{name}@#{host}", "--epmd-port", "#{epmd_port}"] ++
         ["--cookie", "#{cookie}"] ++ Keyword.get(opts, :args, ["--diagnostics"])
 
     process = OsProcess.start(HarTest.har_binary(), args, env: env(opts))
 
     har = %__MODULE__{
-      node: :"#{name}@127.0.0.1",
+      node: :"#{name}@#{host}",
       name: name,
       process: process,
       epmd_port: epmd_port
