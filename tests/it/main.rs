@@ -10,6 +10,7 @@ mod cookie;
 mod discovery;
 mod documents;
 mod guard;
+mod hostile;
 mod ping;
 mod rpc;
 mod running;

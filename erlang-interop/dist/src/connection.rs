@@ -221,6 +221,16 @@ impl Connection {
         self.inbox.held_bytes()
     }
 
+    /// Bytes kept for later messages of the peer, beside those held.
+    pub fn spare_bytes(&self) -> usize {
+        self.inbox.spare_bytes()
+    }
+
+    /// Lets go what is kept for later messages, when memory is short.
+    pub fn release_spare(&mut self) {
+        self.inbox.release_spare();
+    }
+
     /// Messages of the peer of which fragments are missing.
     pub fn unfinished_messages(&self) -> usize {
         self.inbox.unfinished_messages()

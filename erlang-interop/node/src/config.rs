@@ -99,6 +99,10 @@ pub struct NodeConfig {
     pub peer_bytes_per_second: Option<NonZeroU64>,
     /// Atoms nobody has used before that one peer may bring each second; `None`: as they come.
     pub peer_new_atoms_per_second: Option<NonZeroU64>,
+    /// Bytes that unfinished messages of all peers may hold together, and the longest message.
+    pub intake_bytes_max: usize,
+    /// Terms in one message from a peer; of one with more, the payload is dropped.
+    pub message_terms_max: usize,
     /// Time given to processes to end by themselves at shutdown.
     pub shutdown_grace: Duration,
 }
@@ -135,6 +139,8 @@ impl NodeConfig {
             // how fast is too fast.
             peer_bytes_per_second: None,
             peer_new_atoms_per_second: NonZeroU64::new(limits::PEER_NEW_ATOMS_PER_SECOND),
+            intake_bytes_max: limits::INTAKE_BYTES_MAX,
+            message_terms_max: limits::MESSAGE_TERMS_MAX,
             shutdown_grace: limits::SHUTDOWN_GRACE,
         }
     }

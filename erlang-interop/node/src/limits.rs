@@ -83,7 +83,19 @@ pub const MAILBOX_MESSAGES_MAX: usize = 4_000_000;
 
 /// Bytes that messages from the network may hold in one mailbox. A process that passes it is
 /// killed, see [`crate::SpawnOptions::mailbox_bytes_max`].
-pub const MAILBOX_BYTES_MAX: usize = 512 * 1024 * 1024;
+pub const MAILBOX_BYTES_MAX: usize = 144 * 1024 * 1024;
+
+/// Bytes that unfinished messages of all peers may hold together: also the longest message that can
+/// be received. A BEAM has no bound here. Buffers double as they grow, so that this is up to 200 MiB
+/// for a moment, of the 256 MiB that a node is to stay below while it is attacked.
+pub const INTAKE_BYTES_MAX: usize = 80 * 1024 * 1024;
+
+/// Bytes that the unfinished messages of one peer may hold in any case.
+pub const INTAKE_BYTES_FREE: usize = 1024 * 1024;
+
+/// Terms in one message from a peer. One byte on the wire can become a term of 24 bytes, or of about
+/// 70 where each is a tuple of its own.
+pub const MESSAGE_TERMS_MAX: usize = 1536 * 1024;
 
 /// Links and monitors that one peer may hold at our processes. Each costs about 100 bytes.
 pub const PEER_RELATIONS_MAX: usize = 2_000_000;
@@ -137,4 +149,5 @@ const _: () = assert!(ADDRESS_CONNECTIONS_MAX <= CONNECTIONS_MAX);
 const _: () = assert!(NARROW_HANDSHAKES_MAX <= PENDING_HANDSHAKES_MAX, "others come in too");
 const _: () = assert!(PEER_PROCESSES_MAX <= PROCESSES_MAX && PEER_CALLS_MAX <= PROCESSES_MAX);
 const _: () = assert!(PACED_READ_BYTES_MIN <= READ_CHUNK_BYTES);
+const _: () = assert!(INTAKE_BYTES_FREE < INTAKE_BYTES_MAX && INTAKE_BYTES_MAX < MAILBOX_BYTES_MAX);
 const _: () = assert!(TLS_CHECK_PERIOD.as_secs() <= TLS_WARNING_PERIOD.as_secs());

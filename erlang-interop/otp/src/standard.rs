@@ -107,11 +107,10 @@ impl Services {
     fn add<S: GenServer>(
         &mut self,
         name: &Atom,
-        trap_exit: bool,
         make: impl Fn(&Node) -> S + Send + Sync + 'static,
     ) -> Result<Pid, SpawnError> {
-        let mut options = SpawnOptions::new().name(name.clone());
-        options.trap_exit = trap_exit;
+        // Whoever links to a service must not end it by leaving.
+        let options = SpawnOptions::new().name(name.clone()).trap_exit();
         let pid = gen_server::start(&self.node, options.clone(), make(&self.node))?;
         let spec = ChildSpec::worker(name, move |context| {
             gen_server::start_link(context, options.clone(), make(context.node()))
@@ -141,17 +140,17 @@ pub fn standard(
         tracing::warn!("the node has a spawner already; that one stays");
     }
     let mut services = Services { node: node.clone(), running: Vec::new() };
-    let user = services.add(&atom!("user"), false, |_| User)?;
+    let user = services.add(&atom!("user"), |_| User)?;
     node.set_group_leader(user.clone());
-    services.add(&atom!("logger_proxy"), false, |_| LoggerProxy)?;
-    services.add(&atom!("logger"), false, |_| LoggerProxy)?;
+    services.add(&atom!("logger_proxy"), |_| LoggerProxy)?;
+    services.add(&atom!("logger"), |_| LoggerProxy)?;
     let called = functions.clone();
-    services.add(&atom!("net_kernel"), false, move |_| NetKernel::new(called.clone()))?;
+    services.add(&atom!("net_kernel"), move |_| NetKernel::new(called.clone()))?;
     let called = functions.clone();
-    services.add(&atom!("rex"), false, move |_| Rex::new(called.clone()))?;
+    services.add(&atom!("rex"), move |_| Rex::new(called.clone()))?;
     for name in &options.task_supervisors {
         let (called, max) = (functions.clone(), options.task_children_max);
-        services.add(name, true, move |_| {
+        services.add(name, move |_| {
             let options = task_supervisor::Options::default().max_children(max);
             task_supervisor::server(called.clone(), options)
         })?;

@@ -81,6 +81,16 @@ impl Inbox {
         self.buffer.len() + self.fragments.bytes()
     }
 
+    /// Bytes kept for later messages.
+    pub(crate) fn spare_bytes(&self) -> usize {
+        self.spare.bytes()
+    }
+
+    /// Lets go what is kept for later messages.
+    pub(crate) fn release_spare(&self) {
+        self.spare.release();
+    }
+
     /// Called once in a tick interval.
     pub(crate) fn age(&self) {
         self.spare.age();

@@ -125,6 +125,20 @@ impl Spare {
         }
     }
 
+    /// Bytes that wait to be used again.
+    pub(crate) fn bytes(&self) -> usize {
+        self.with(|kept| kept.bytes)
+    }
+
+    /// Lets all spare buffers go.
+    pub(crate) fn release(&self) {
+        let kept = self.with(|kept| {
+            kept.bytes = 0;
+            std::mem::take(&mut kept.buffers)
+        });
+        drop(kept);
+    }
+
     /// Lets the spare buffers go if none came back since the last call.
     pub(crate) fn age(&self) {
         let idle = self.with(|kept| {

@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use super::dispatch::{dispatch, dispatch_oversized};
+use super::intake::Share;
 use super::pace::Pace;
 use super::peer::{Backlog, Outgoing, Peer};
 use crate::audit::AuditEvent;
@@ -36,6 +37,7 @@ pub(super) struct Driver {
     pub(super) node: Node,
     pub(super) peer: Arc<Peer>,
     pub(super) machine: Connection,
+    pub(super) share: Share,
     pub(super) reader: Reader,
     pub(super) writer: Writer,
     bytes: Pace,
@@ -66,14 +68,14 @@ impl Driver {
     pub(super) fn new(
         node: Node,
         peer: Arc<Peer>,
-        machine: Connection,
+        (machine, share): (Connection, Share),
         reader: Reader,
         writer: Writer,
     ) -> Self {
         let now = node.now();
         let bytes = Pace::new(node.config().peer_bytes_per_second, now);
         let new_atoms = Pace::new(node.config().peer_new_atoms_per_second, now);
-        Self { node, peer, machine, reader, writer, bytes, new_atoms }
+        Self { node, peer, machine, share, reader, writer, bytes, new_atoms }
     }
 
     /// Serves the connection until it ends, and says why.
@@ -83,6 +85,9 @@ impl Driver {
         let mut timer = Timer::new();
         loop {
             if let Err(error) = self.handle_events() {
+                return down_reason(error);
+            }
+            if let Err(error) = self.take_stock() {
                 return down_reason(error);
             }
             let ordered = self.peer.take(&mut taken);
@@ -120,6 +125,16 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Counts what the machine holds with what all others hold.
+    fn take_stock(&mut self) -> Result<(), ConnectionError> {
+        let held = self.machine.held_bytes();
+        if self.share.set(held + self.machine.spare_bytes()) {
+            return Ok(());
+        }
+        self.machine.release_spare();
+        if self.share.set(held) { Ok(()) } else { Err(self.share.exceeded()) }
     }
 
     fn handle_events(&mut self) -> Result<(), ConnectionError> {

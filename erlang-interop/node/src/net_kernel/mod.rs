@@ -9,6 +9,7 @@ mod connection;
 mod dial;
 mod dispatch;
 mod handshake;
+mod intake;
 mod pace;
 mod peer;
 mod pending;
@@ -33,6 +34,7 @@ use crate::stats::ConnectionStats;
 use crate::transport::Remote;
 use connection::{Driver, to_the_end};
 use handshake::Halves;
+use intake::Intake;
 pub(crate) use peer::Peer;
 use pending::Pending;
 use slots::Slots;
@@ -91,6 +93,7 @@ pub(crate) struct NetKernel {
     /// Names of `net_kernel:allow/1`; `None`: it was not called.
     allowed: RwLock<Option<Vec<Atom>>>,
     origins: Origins,
+    intake: Arc<Intake>,
 }
 
 impl NetKernel {
@@ -108,6 +111,7 @@ impl NetKernel {
             ),
             allowed: RwLock::new(config.allow.clone()),
             origins: Origins::default(),
+            intake: Intake::new(config.intake_bytes_max),
         }
     }
 
@@ -294,7 +298,8 @@ impl Node {
             origin,
         ));
         let tick = TickConfig { net_tick_time: self.config().net_tick_time, ..Default::default() };
-        let config = ConnectionConfig { tick, ..Default::default() };
+        let mut config = ConnectionConfig { tick, ..Default::default() };
+        config.limits.terms.terms_max = self.config().message_terms_max;
         let machine = Connection::new(config, outcome, self.now());
         if !kernel.slots.fill(&name, owner, Arc::clone(&peer)) {
             kernel.origins.gone(peer.number());
@@ -312,6 +317,7 @@ impl Node {
         kernel.slots.tell_up(&name, owner, &peer);
         let Halves { reader, writer, remote } = halves;
         self.audit(&AuditEvent::Joined(party(Some(&name), &remote, direction)));
+        let machine = (machine, kernel.intake.share());
         let driver = Driver::new(self.clone(), Arc::clone(&peer), machine, reader, writer);
         let node = self.clone();
         self.runtime().spawn(async move {

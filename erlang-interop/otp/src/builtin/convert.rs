@@ -1,11 +1,13 @@
 //! Conversions of `erlang`: atoms, numbers and lists to text and back, terms to bytes and back.
 
 use bytes::Bytes;
+use erlang_term::limits::TEXT_DIGITS_MAX;
 use erlang_term::{Atom, Binary, Term, decode, encode};
 use num_bigint::BigInt;
 
 use super::{list, one, or_badarg, two};
 use crate::functions::{FunctionsBuilder, Outcome};
+use crate::limits::INTEGER_BITS_MAX;
 use crate::reason::Exception;
 
 /// How a function takes its text.
@@ -32,6 +34,10 @@ fn to_existing_atom(term: &Term, text: Text) -> Outcome {
 
 fn to_integer(term: &Term, text: Text, base: u32) -> Outcome {
     let text = text(term).ok_or_else(Exception::badarg)?;
+    // Reading takes quadratic time, and others wait for this thread.
+    if text.len() > TEXT_DIGITS_MAX {
+        return Err(Exception::system_limit());
+    }
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
     // The parser would let `_` pass between digits.
     let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_alphanumeric());
@@ -57,6 +63,9 @@ fn base(term: &Term) -> Result<u32, Exception> {
 fn integer_in_base(arguments: &[Term]) -> Result<String, Exception> {
     let (number, in_base) = two(arguments)?;
     let number = number.as_bigint().ok_or_else(Exception::badarg)?;
+    if number.bits() > INTEGER_BITS_MAX {
+        return Err(Exception::system_limit());
+    }
     Ok(number.to_str_radix(base(in_base)?).to_uppercase())
 }
 
@@ -154,6 +163,10 @@ fn atom_in(arguments: &[Term]) -> Outcome {
 
 fn integer_text(term: &Term) -> Result<String, Exception> {
     match term {
+        // As reading, writing takes quadratic time.
+        Term::BigInteger(large) if large.to_bigint().bits() > INTEGER_BITS_MAX => {
+            Err(Exception::system_limit())
+        }
         Term::Integer(_) | Term::BigInteger(_) => Ok(term.to_string()),
         _ => Err(Exception::badarg()),
     }
@@ -285,6 +298,11 @@ mod tests {
         assert_eq!(eval("erlang", "list_to_integer", term!([[49, 50]])), "12");
         assert_eq!(eval("erlang", "binary_to_integer", term!(["x"])), "error:badarg");
         assert_eq!(eval("erlang", "binary_to_integer", term!([""])), "error:badarg");
+        let digits = "9".repeat(TEXT_DIGITS_MAX + 1);
+        let arguments = term!([(digits.as_str())]);
+        assert_eq!(eval("erlang", "binary_to_integer", arguments), "error:system_limit");
+        let large = Term::from(BigInt::from(1) << 70_000);
+        assert_eq!(eval("erlang", "integer_to_list", term!([(large)])), "error:system_limit");
         assert_eq!(eval("erlang", "integer_to_binary", term!([-3])), "<<\"-3\">>");
         assert_eq!(eval("erlang", "binary_to_float", term!(["1.5"])), "1.5");
         assert_eq!(eval("erlang", "list_to_atom", term!([[97]])), "a");

@@ -72,7 +72,8 @@ impl Global {
             connections: 0,
             synced,
         };
-        let options = SpawnOptions::new().name(atom!("global_name_server"));
+        // As `pg`: links of others must not end it.
+        let options = SpawnOptions::new().name(atom!("global_name_server")).trap_exit();
         let pid = crate::gen_server::start(node, options, server)?;
         // The locker waits for exactly this; it can't be gone.
         let _ = hand_over.send((shared.clone(), pid.clone()));

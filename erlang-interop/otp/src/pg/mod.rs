@@ -62,7 +62,8 @@ impl Pg {
             monitors: HashMap::new(),
             watchers: Watchers::default(),
         };
-        let options = SpawnOptions::new().name(name.clone());
+        // A process that links to it must not end it by leaving: the node would end with it.
+        let options = SpawnOptions::new().name(name.clone()).trap_exit();
         let pid = crate::gen_server::start(node, options, server)?;
         scope.with(&pid, |_| ());
         Ok(Self { node: node.clone(), pid, scope, changes })
