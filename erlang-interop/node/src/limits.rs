@@ -83,12 +83,12 @@ pub const MAILBOX_MESSAGES_MAX: usize = 4_000_000;
 
 /// Bytes that messages from the network may hold in one mailbox. A process that passes it is
 /// killed, see [`crate::SpawnOptions::mailbox_bytes_max`].
-pub const MAILBOX_BYTES_MAX: usize = 144 * 1024 * 1024;
+pub const MAILBOX_BYTES_MAX: usize = 136 * 1024 * 1024;
 
 /// Bytes that unfinished messages of all peers may hold together: also the longest message that can
 /// be received. A BEAM has no bound here. Buffers double as they grow, so that this is up to 200 MiB
 /// for a moment, of the 256 MiB that a node is to stay below while it is attacked.
-pub const INTAKE_BYTES_MAX: usize = 80 * 1024 * 1024;
+pub const INTAKE_BYTES_MAX: usize = 68 * 1024 * 1024;
 
 /// Bytes that the unfinished messages of one peer may hold in any case.
 pub const INTAKE_BYTES_FREE: usize = 1024 * 1024;
