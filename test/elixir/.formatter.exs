@@ -1,1 +1,1 @@
-[inputs: ["mix.exs", "{support,test}/**/*.{ex,exs}"], line_length: 100]
+[inputs: ["mix.exs", "soak.exs", "{support,soak,test}/**/*.{ex,exs}"], line_length: 100]

@@ -7,7 +7,7 @@ defmodule HarTest.MixProject do
       app: :har_test,
       version: "0.0.0",
       elixir: "~> 1.14",
-      elixirc_paths: ["support"],
+      elixirc_paths: ["support", "soak"],
       build_path: System.get_env("MIX_BUILD_PATH") || "_build",
       deps: []
     ]
