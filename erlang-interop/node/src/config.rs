@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use erlang_dist::{Cookie, NodeName};
+use erlang_dist::{Cookie, Creation, NodeName};
 use erlang_term::Atom;
 
 use crate::admission::Admission;
@@ -49,6 +49,9 @@ pub struct NodeConfig {
     pub name: NodeName,
     /// The cookie for peers that have none of their own.
     pub cookie: Cookie,
+    /// Which incarnation of its name the node is. `None`: chosen at random, as it should be wherever
+    /// a node may be started again.
+    pub creation: Option<Creation>,
     /// Whether the node stays out of peers' visible node lists.
     pub hidden: bool,
     /// How nodes find each other.
@@ -113,6 +116,7 @@ impl NodeConfig {
         Self {
             name,
             cookie,
+            creation: None,
             hidden: false,
             epmd: Epmd::default(),
             interface: IpAddr::V4(Ipv4Addr::LOCALHOST),

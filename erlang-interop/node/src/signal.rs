@@ -1,5 +1,6 @@
 //! Exit signals, and what the end of a process or of a connection sets off.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use erlang_dist::ConnectionError;
@@ -99,7 +100,7 @@ impl Node {
 
     fn tell_related(&self, process: &Process, relations: Relations, reason: &ExitReason) {
         let pid = process.pid();
-        for (other, link) in relations.links {
+        for (other, link) in in_order(relations.links) {
             match link {
                 Link::Local => {
                     if let Some(linked) = self.table().find(&other) {
@@ -121,10 +122,10 @@ impl Node {
                 }
             }
         }
-        for (reference, watcher) in relations.monitored_by {
+        for (reference, watcher) in in_order(relations.monitored_by) {
             self.tell_watcher(pid, reference, watcher, reason);
         }
-        for (reference, monitor) in relations.monitors {
+        for (reference, monitor) in in_order(relations.monitors) {
             if let Place::Remote(connection) = monitor.place {
                 self.demonitor_at_peer(pid, &reference, &monitor.target, connection);
             } else {
@@ -176,7 +177,9 @@ impl Node {
 
     /// A connection is gone: everything that hung on it ends with `noconnection`.
     pub(crate) fn connection_lost(&self, peer: &Peer) {
-        for process in self.table().all() {
+        let mut processes = self.table().all();
+        processes.sort_unstable_by(|one, other| one.pid().cmp(other.pid()));
+        for process in processes {
             self.forget_connection(&process, peer.id());
         }
     }
@@ -205,6 +208,9 @@ impl Node {
                 }
             }
         }
+        links.sort_unstable();
+        monitors.sort_unstable();
+        spawning.sort_unstable();
         for other in links {
             self.link_broken(process, &other, ExitReason::Noconnection, |link| link.is_over(id));
         }
@@ -215,6 +221,13 @@ impl Node {
             self.fire(process, &reference, &ExitReason::Noconnection);
         }
     }
+}
+
+/// What is related to a process, in an order that the same events always give again.
+fn in_order<K: Ord, V>(relations: HashMap<K, V>) -> Vec<(K, V)> {
+    let mut all: Vec<(K, V)> = relations.into_iter().collect();
+    all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    all
 }
 
 /// An exit signal arrives: a message when trapped, nothing when `normal`, else the end.

@@ -18,6 +18,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("erlang-otp", &["erlang-term", "erlang-dist", "erlang-node"]),
     ("erlang-interop", &["erlang-term", "erlang-dist", "erlang-node", "erlang-otp"]),
     ("har", &["erlang-interop", "epmd"]),
+    // Only tests run it.
+    ("erlang-sim", &["erlang-term", "erlang-node", "erlang-otp"]),
     // The benchmark harness measures layers, so it may use any.
     ("vs-beam", &["erlang-term", "erlang-dist", "erlang-node", "erlang-otp", "erlang-interop"]),
 ];

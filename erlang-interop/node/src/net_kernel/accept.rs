@@ -31,6 +31,7 @@ const GIVEN_NAME_CHARACTERS: usize = 13;
 pub(crate) async fn serve(node: Node, mut listener: Listener) {
     loop {
         let accepted = tokio::select! {
+            biased;
             () = node.stopping() => return,
             accepted = listener.accept(node.config()) => accepted,
         };
@@ -77,6 +78,7 @@ async fn welcome(node: Node, stream: Stream, mut from: Remote, mut place: Place)
     let mut door =
         Door { node: &node, from: &mut from, name: None, claim: None, old: None, rule: None };
     let result = tokio::select! {
+        biased;
         result = run(&node, stream, &mut door) => result,
         () = tokio::time::sleep(node.config().net_setup_time) => Err(ConnectError::SetupTimeout),
         () = place.lost() => {

@@ -42,6 +42,8 @@ pub(super) struct Driver {
     pub(super) writer: Writer,
     bytes: Pace,
     new_atoms: Pace,
+    /// Whether the writer was served last.
+    wrote: bool,
 }
 
 /// Encoded bytes on their way into the socket.
@@ -75,7 +77,7 @@ impl Driver {
         let now = node.now();
         let bytes = Pace::new(node.config().peer_bytes_per_second, now);
         let new_atoms = Pace::new(node.config().peer_new_atoms_per_second, now);
-        Self { node, peer, machine, share, reader, writer, bytes, new_atoms }
+        Self { node, peer, machine, share, reader, writer, bytes, new_atoms, wrote: false }
     }
 
     /// Serves the connection until it ends, and says why.
@@ -209,13 +211,18 @@ impl Driver {
         let wanted = self.machine.input_wanted().min(self.bytes.read_bytes_max());
         let mut space = self.machine.input_space().limit(wanted);
         let pending = !output.is_empty() || self.writer.is_unflushed();
-        tokio::select! {
-            result = self.reader.read_buf(&mut space), if reading => Woken::Read(result),
-            result = output.push(&mut self.writer), if pending => Woken::Wrote(result),
+        let read = std::pin::pin!(self.reader.read_buf(&mut space));
+        let write = std::pin::pin!(output.push(&mut self.writer));
+        let socket = either((read, reading), (write, pending), !self.wrote);
+        let woken = tokio::select! {
+            biased;
+            () = timer.sleep.as_mut(), if timeout.is_some() => Woken::Timer,
+            woken = socket => woken,
             () = self.peer.wait_ready(), if !more => Woken::Ready,
             () = std::future::ready(()), if more && output.is_empty() => Woken::Ready,
-            () = timer.sleep.as_mut(), if timeout.is_some() => Woken::Timer,
-        }
+        };
+        self.wrote = matches!(woken, Woken::Wrote(_));
+        woken
     }
 
     /// Writes what is queued, if the peer takes it soon, and says good-bye.
@@ -237,6 +244,35 @@ impl Driver {
         // Whether it got through changes nothing: the connection ends here.
         let _ = tokio::time::timeout(CLOSE_FLUSH, flush).await;
     }
+}
+
+/// A side of the socket, and whether it is wanted.
+type Half<'a, F> = (Pin<&'a mut F>, bool);
+
+/// Whichever is ready of reading and writing. The one that was not served last is asked first, so
+/// that neither starves; without chance, so that a simulation can be replayed.
+async fn either<R, W>(read: Half<'_, R>, write: Half<'_, W>, write_first: bool) -> Woken
+where
+    R: Future<Output = io::Result<usize>>,
+    W: Future<Output = io::Result<usize>>,
+{
+    let ((mut read, reading), (mut write, writing)) = (read, write);
+    poll_fn(move |task| {
+        for writes in [write_first, !write_first] {
+            if writes && writing {
+                if let Poll::Ready(result) = write.as_mut().poll(task) {
+                    return Poll::Ready(Woken::Wrote(result));
+                }
+            } else if !writes
+                && reading
+                && let Poll::Ready(result) = read.as_mut().poll(task)
+            {
+                return Poll::Ready(Woken::Read(result));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 impl Timer {

@@ -27,7 +27,7 @@ impl Node {
         let name = self.dialable(node)?;
         loop {
             let id = self.kernel().new_id();
-            let mut waiter = match self.kernel().slots.dial(node, id)? {
+            let waiter = match self.kernel().slots.dial(node, id)? {
                 Found::Connected(peer) => return Ok(peer),
                 Found::Closing(peer) => {
                     peer.wait_gone().await;
@@ -41,11 +41,7 @@ impl Node {
                     waiter
                 }
             };
-            let result = waiter.wait_for(Option::is_some).await;
-            return match result.as_deref() {
-                Ok(Some(result)) => result.clone(),
-                _ => Err(ConnectError::NotAlive),
-            };
+            return waiter.wait().await;
         }
     }
 
@@ -73,7 +69,7 @@ impl Node {
 
     async fn open(&self, name: &NodeName) -> Result<Halves, ConnectError> {
         if let Transport::Memory(net) = &self.config().transport {
-            let Some(stream) = net.connect(name.as_str()).await else {
+            let Some(stream) = net.connect(self.config().name.as_str(), name.as_str()).await else {
                 let (name, host) = (name.alive().to_owned(), name.host().to_owned());
                 return Err(ConnectError::NotRegistered { name, host });
             };
@@ -149,6 +145,7 @@ async fn dial(node: Node, name: NodeName, claim: Claim) {
     let limit = node.config().net_setup_time;
     let attempt = tokio::time::timeout(limit, attempt(&node, &name, id));
     let result = tokio::select! {
+        biased;
         _ = &mut taken_over => return,
         result = attempt => result.unwrap_or(Err(ConnectError::SetupTimeout)),
     };

@@ -70,6 +70,9 @@ pub struct NodeInfo {
     pub flags: erlang_dist::DistributionFlags,
     /// Number of the connection.
     pub connection_id: u64,
+    /// Links and monitors that the node has set up here and that still count towards
+    /// [`NodeConfig::peer_relations_max`].
+    pub relations: usize,
     /// Counters.
     pub stats: ConnectionStats,
 }
@@ -194,6 +197,7 @@ impl Node {
             hidden: peer.is_hidden(),
             flags: peer.flags(),
             connection_id: peer.id(),
+            relations: peer.relations(),
             stats: peer.counters().snapshot(peer.queued_bytes()),
         })
     }

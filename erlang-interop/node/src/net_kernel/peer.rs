@@ -307,6 +307,11 @@ impl Peer {
         }
     }
 
+    /// How many links and monitors that the peer set up here there are.
+    pub(crate) fn relations(&self) -> usize {
+        self.relations.load(Ordering::Relaxed)
+    }
+
     /// Books a link or monitor that the peer set up here. Returns how many it has set up.
     pub(crate) fn relation_added(&self) -> usize {
         self.relations.fetch_add(1, Ordering::Relaxed) + 1

@@ -2,19 +2,58 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use erlang_term::Atom;
 use foldhash::fast::RandomState;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use super::peer::Peer;
 use crate::error::ConnectError;
 
 /// How a set-up ended.
 pub(super) type SetupResult = Result<Arc<Peer>, ConnectError>;
-/// Where those wait who want the connection.
-pub(super) type SetupWaiter = watch::Receiver<Option<SetupResult>>;
+/// Where those wait who want the connection. They go on in the order in which they came, so that
+/// signals which waited for it leave in that order.
+pub(super) type SetupWaiter = Arc<Outcome>;
+
+/// How a set-up ended, once it has.
+#[derive(Default)]
+pub(super) struct Outcome {
+    result: OnceLock<SetupResult>,
+    known: Notify,
+}
+
+/// Who owes the outcome to those who wait.
+#[derive(Default)]
+struct Promise(Arc<Outcome>);
+
+impl Outcome {
+    pub(super) async fn wait(&self) -> SetupResult {
+        loop {
+            let known = self.known.notified();
+            tokio::pin!(known);
+            known.as_mut().enable();
+            if let Some(result) = self.result.get() {
+                return result.clone();
+            }
+            known.await;
+        }
+    }
+
+    /// The first result counts.
+    fn set(&self, result: SetupResult) {
+        if self.result.set(result).is_ok() {
+            self.known.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.0.set(Err(ConnectError::NotAlive));
+    }
+}
 
 /// A right to fill a slot. The receiver resolves when another handshake has taken the slot over.
 pub(super) struct Claim {
@@ -25,7 +64,7 @@ pub(super) struct Claim {
 struct Setup {
     owner: u64,
     dialing: bool,
-    done: watch::Sender<Option<SetupResult>>,
+    done: Promise,
     /// Dropped when another owner takes the slot over.
     _owner_alive: oneshot::Sender<()>,
 }
@@ -33,7 +72,7 @@ struct Setup {
 enum Slot {
     Setup(Setup),
     /// Connected, or closing and not yet cleaned up.
-    Up(Arc<Peer>, Option<watch::Sender<Option<SetupResult>>>),
+    Up(Arc<Peer>, Option<Promise>),
 }
 
 #[derive(Default)]
@@ -69,7 +108,8 @@ pub(super) enum Arrival {
 }
 
 fn setup(owner: u64, dialing: bool) -> (Setup, Claim, SetupWaiter) {
-    let (done, waiter) = watch::channel(None);
+    let done = Promise::default();
+    let waiter = Arc::clone(&done.0);
     let (alive, taken_over) = oneshot::channel();
     let setup = Setup { owner, dialing, done, _owner_alive: alive };
     (setup, Claim { id: owner, taken_over }, waiter)
@@ -121,7 +161,7 @@ impl Slots {
         match table.slots.get(node) {
             Some(Slot::Up(peer, _)) if peer.is_closed() => Ok(Found::Closing(Arc::clone(peer))),
             Some(Slot::Up(peer, _)) => Ok(Found::Connected(Arc::clone(peer))),
-            Some(Slot::Setup(setup)) => Ok(Found::Wait(setup.done.subscribe())),
+            Some(Slot::Setup(setup)) => Ok(Found::Wait(Arc::clone(&setup.done.0))),
             None if table.slots.len() >= self.max => Err(ConnectError::TooMany { max: self.max }),
             None => {
                 let (setup, claim, waiter) = setup(id, true);
@@ -191,7 +231,7 @@ impl Slots {
             && up.id() == owner
             && let Some(done) = done.take()
         {
-            done.send_replace(Some(Ok(Arc::clone(peer))));
+            done.0.set(Ok(Arc::clone(peer)));
         }
     }
 
@@ -200,7 +240,7 @@ impl Slots {
         let mut table = self.write();
         match table.slots.remove(node) {
             Some(Slot::Setup(setup)) if setup.owner == owner => {
-                setup.done.send_replace(Some(Err(error)));
+                setup.done.0.set(Err(error));
             }
             Some(other) => {
                 table.slots.insert(node.clone(), other);
@@ -230,7 +270,7 @@ impl Slots {
                 true
             }
             Slot::Setup(setup) => {
-                setup.done.send_replace(Some(Err(ConnectError::NotAlive)));
+                setup.done.0.set(Err(ConnectError::NotAlive));
                 false
             }
         });

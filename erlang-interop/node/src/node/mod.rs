@@ -65,8 +65,10 @@ impl Node {
         let runtime = Handle::try_current()?;
         // Chosen by ourselves, so that pids exist before EPMD is asked. Peers learn it in the
         // handshake; what EPMD offers is of no further use.
-        let random = getrandom::u32().map_err(StartError::Random)?;
-        let creation = Creation::from_random(random).0;
+        let creation = match config.creation {
+            Some(creation) => creation.0,
+            None => Creation::from_random(getrandom::u32().map_err(StartError::Random)?).0,
+        };
         crate::process::panic::install_hook();
         let name = config.name.as_atom();
         let table = ProcessTable::new(name.clone(), creation);

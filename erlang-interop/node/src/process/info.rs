@@ -1,6 +1,6 @@
 //! What can be told about a process from outside: `process_info/1`.
 
-use erlang_term::{Atom, Pid, Term};
+use erlang_term::{Atom, Pid, Reference, Term};
 
 use super::Process;
 use crate::monitor::MonitorTarget;
@@ -17,6 +17,10 @@ pub struct ProcessInfo {
     pub monitors: Vec<MonitorTarget>,
     /// Processes that monitor it.
     pub monitored_by: Vec<Pid>,
+    /// Its active aliases, those of monitors included.
+    pub aliases: Vec<Reference>,
+    /// Its spawn requests that are not answered yet.
+    pub spawn_requests: Vec<Reference>,
     /// Messages it has not received yet.
     pub message_queue_len: usize,
     /// Whether exit signals become messages.
@@ -41,6 +45,8 @@ impl Process {
             links: Vec::new(),
             monitors: Vec::new(),
             monitored_by: Vec::new(),
+            aliases: Vec::new(),
+            spawn_requests: Vec::new(),
             message_queue_len: self.message_count(),
             trap_exit: state.trap_exit,
             group_leader: state.group_leader.clone(),
@@ -54,6 +60,8 @@ impl Process {
             info.monitors = relations.monitors.values().map(|one| one.target.clone()).collect();
             info.monitored_by =
                 relations.monitored_by.values().map(|one| one.pid.clone()).collect();
+            info.aliases = relations.aliases.keys().cloned().collect();
+            info.spawn_requests = relations.spawning.keys().cloned().collect();
             info.dictionary = relations.dictionary.clone();
             info.initial_call = relations.initial_call.clone();
         }

@@ -1,6 +1,6 @@
 //! The names of `global`, and the messages that carry them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use erlang_term::{Fun, Pid, Term, atom};
 
@@ -85,7 +85,7 @@ pub struct Clash {
 /// The name table.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    names: HashMap<Term, Entry>,
+    names: BTreeMap<Term, Entry>,
 }
 
 impl Names {

@@ -159,7 +159,9 @@ impl State {
                 Some(self.register(from, Named { name, pid, method }, outputs))
             }
             ("unregister", [name]) => {
-                self.delete_name(name, outputs);
+                if self.may_change_names(from) {
+                    self.delete_name(name, outputs);
+                }
                 Some(Term::from(atom!("ok")))
             }
             ("whereis", [name]) => Some(self.whereis_term(name)),
@@ -192,15 +194,20 @@ impl State {
     }
 
     fn register(&mut self, from: &From, named: Named, outputs: &mut Vec<Output>) -> Term {
-        let global = Term::from(atom!("global"));
-        if self.locks.is_set(&global) && !self.locks.holds(&global, from.pid()) {
-            // A late message of a registration whose lock is gone: its caller is, too.
+        if !self.may_change_names(from) {
             return Term::from(atom!("yes"));
         }
         match self.insert_name(named, outputs) {
             Ok(()) => Term::from(atom!("yes")),
             Err(()) => Term::from(atom!("no")),
         }
+    }
+
+    /// Names change under the lock of `global` only. Who does not hold it here has lost it with its
+    /// connection, and what it asks for came late: others may have agreed on their names since, and
+    /// nobody would tell them of this one. They learn of it when names are exchanged.
+    fn may_change_names(&self, from: &From) -> bool {
+        self.locks.holds(&Term::from(atom!("global")), from.pid())
     }
 
     fn insert_name(&mut self, named: Named, outputs: &mut Vec<Output>) -> Result<(), ()> {

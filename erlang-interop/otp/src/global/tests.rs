@@ -99,9 +99,12 @@ impl Net {
 
     fn register(&mut self, name: &str, key: &Term, owner: &Pid) {
         let from = From::new(owner.clone(), term!(tag));
+        let lock = term!({global, (owner)});
+        self.at(&node(name)).call(&from, &term!({set_lock, (&lock)}));
         let request = term!({register, (key), (owner), (random_exit_name())});
         let outputs = self.at(&node(name)).call(&from, &request);
         assert!(matches!(outputs.last(), Some(Output::Reply(_, yes)) if yes.is_atom("yes")));
+        self.at(&node(name)).call(&from, &term!({del_lock, (&lock)}));
     }
 
     fn owners(&self, key: &Term) -> Vec<Option<Pid>> {
@@ -217,4 +220,24 @@ fn odd_messages_are_not_understood_and_harm_nothing() {
         // Every call is answered, whatever it is.
         assert!(matches!(outputs[..], [Output::Reply(..)]), "{odd}");
     }
+}
+
+/// Found by the simulator: a registration waits for a lost node; when that one is back, it has lost
+/// the lock, and what comes then must not get past the exchange of names.
+#[test]
+fn a_name_is_changed_only_by_who_holds_the_lock() {
+    let (key, owner) = (term!(late), pid("b", 9));
+    let mut state = State::new(node("a"), 7, pid("a", 2));
+    let from = From::new(owner.clone(), term!(tag));
+    let register = term!({register, (&key), (&owner), (random_exit_name())});
+    let outputs = state.call(&from, &register);
+    assert_eq!(outputs, [Output::Reply(from.clone(), term!(yes))]);
+    assert_eq!(state.whereis(&key), None);
+    let lock = term!({global, (&owner)});
+    state.call(&from, &term!({set_lock, (&lock)}));
+    state.call(&from, &register);
+    assert_eq!(state.whereis(&key), Some(owner));
+    state.call(&from, &term!({del_lock, (&lock)}));
+    state.call(&from, &term!({unregister, (&key)}));
+    assert!(state.whereis(&key).is_some());
 }

@@ -9,7 +9,7 @@
 //! - The end of a peer's scope process (or of its node) removes all its members. Nothing is kept
 //!   for a peer that was never discovered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use erlang_term::{Pid, Term, atom};
 
@@ -17,7 +17,7 @@ use crate::gen_message::cast_message;
 use crate::limits::{PG_MEMBERSHIPS_MAX, PG_PEERS_MAX};
 
 /// Groups of one side: a group and its members, repeated as often as they joined.
-type Groups = HashMap<Term, Vec<Pid>>;
+type Groups = BTreeMap<Term, Vec<Pid>>;
 
 /// What the process around the state has to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,13 +49,13 @@ pub enum Change {
 pub struct Scope {
     own: Pid,
     local: Groups,
-    peers: HashMap<Pid, Groups>,
+    peers: BTreeMap<Pid, Groups>,
 }
 
 impl Scope {
     /// An empty scope whose process is `own`.
     pub fn new(own: Pid) -> Self {
-        Self { own, local: Groups::new(), peers: HashMap::new() }
+        Self { own, local: Groups::new(), peers: BTreeMap::new() }
     }
 
     /// All members of a group, on all nodes.
@@ -71,7 +71,7 @@ impl Scope {
 
     /// All groups that have a member, sorted.
     pub fn groups(&self) -> Vec<Term> {
-        let all = self.local.keys().chain(self.peers.values().flat_map(HashMap::keys));
+        let all = self.local.keys().chain(self.peers.values().flat_map(BTreeMap::keys));
         let mut groups: Vec<Term> = all.cloned().collect();
         groups.sort();
         groups.dedup();

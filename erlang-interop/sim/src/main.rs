@@ -1,0 +1,70 @@
+//! Runs seeds and reports the ones that fail: `erlang-sim --seeds 1000`, `erlang-sim --seed 7`.
+#![expect(clippy::print_stdout, reason = "a program whose output is its report")]
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use erlang_sim::{Outcome, Size, run};
+
+/// Simulated clusters: real nodes, virtual time, a network that fails as the seed says.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Run only this seed, and show its events
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many seeds to run
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Run each seed twice and compare
+    #[arg(long)]
+    twice: bool,
+}
+
+fn show(outcome: &Outcome) {
+    for event in &outcome.trace {
+        println!("{event}");
+    }
+    println!("seed {}: {} events, hash {:016x}", outcome.seed, outcome.events, outcome.hash);
+    for fault in &outcome.faults {
+        println!("seed {}: FAULT {fault}", outcome.seed);
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut traced = Size::default();
+    traced.trace = true;
+    if let Some(seed) = arguments.seed {
+        let outcome = run(seed, traced);
+        show(&outcome);
+        return if outcome.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let started = Instant::now();
+    let (mut failed, mut other, mut events) = (Vec::new(), Vec::new(), 0);
+    for seed in arguments.from..arguments.from + arguments.seeds {
+        let outcome = run(seed, Size::default());
+        events += outcome.events;
+        if arguments.twice && run(seed, Size::default()) != outcome {
+            other.push(seed);
+        }
+        if !outcome.faults.is_empty() {
+            if failed.is_empty() {
+                show(&run(seed, traced));
+            }
+            show(&outcome);
+            failed.push(seed);
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let rate = arguments.seeds as f64 / seconds;
+    println!("{} seeds, {events} events, {seconds:.1} s, {rate:.1} seeds/s", arguments.seeds);
+    println!("failed: {failed:?}");
+    if arguments.twice {
+        println!("not the same twice: {other:?}");
+    }
+    if failed.is_empty() && other.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,30 @@
+//! Simulated clusters: a few seeds in every test run, more with `HAR_SIM_SEEDS`.
+
+use erlang_sim::{Size, run};
+
+/// Seeds of an ordinary test run: some ten seconds without optimisation.
+const SEEDS: u64 = 24;
+
+fn seeds() -> u64 {
+    std::env::var("HAR_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS)
+}
+
+#[test]
+fn clusters_converge_after_partitions_crashes_and_delays() {
+    for seed in 0..seeds() {
+        let outcome = run(seed, Size::default());
+        assert!(
+            outcome.faults.is_empty(),
+            "seed {seed}: {:#?}\nsee: cargo run -p erlang-sim -- --seed {seed}",
+            outcome.faults
+        );
+        assert!(outcome.events > 200, "seed {seed}: only {} events", outcome.events);
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    for seed in [1, 2, 3, 1000] {
+        assert_eq!(run(seed, Size::default()), run(seed, Size::default()));
+    }
+}
