@@ -50,6 +50,18 @@ pub async fn multi_call(
     request: Term,
     timeout: Duration,
 ) -> Vec<(Atom, Term)> {
+    multi_call_in_time(context, nodes, server, request, timeout).await.0
+}
+
+/// As [`multi_call`], and gives also the nodes that are there but did not answer in time: what was
+/// asked of them may yet be done.
+pub async fn multi_call_in_time(
+    context: &mut Context,
+    nodes: &[Atom],
+    server: &Atom,
+    request: Term,
+    timeout: Duration,
+) -> (Vec<(Atom, Term)>, Vec<Atom>) {
     let mut waiting: HashMap<Reference, Atom> = HashMap::new();
     for node in nodes {
         let target = (server.clone(), node.clone());
@@ -74,7 +86,9 @@ pub async fn multi_call(
         context.demonitor(monitor, DemonitorOptions::FLUSH);
         context.unalias(monitor);
     }
-    answers
+    let mut late: Vec<Atom> = waiting.into_values().collect();
+    late.sort();
+    (answers, late)
 }
 
 /// The call that a message answers, and the answer; none if the server is gone.

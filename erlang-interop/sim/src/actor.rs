@@ -142,6 +142,7 @@ impl Actor {
             Deed::Alias(mode) => {
                 let alias = self.context.alias(mode);
                 self.book.lock().aliases.insert(alias.clone());
+                self.one_reply(Some(mode), &alias);
                 self.world.publish(alias);
             }
             Deed::Unalias(choice) => {
@@ -231,7 +232,14 @@ impl Actor {
         if mode.is_some() {
             self.world.publish(reference.clone());
         }
+        self.one_reply(mode, &reference);
         self.book.lock().monitors.insert(reference, (target, Watch::Active));
+    }
+
+    fn one_reply(&self, mode: Option<AliasMode>, alias: &Reference) {
+        if mode == Some(AliasMode::ReplyDemonitor) {
+            self.book.lock().for_one_reply.insert(alias.clone());
+        }
     }
 
     fn demonitor(&mut self, choice: u64) {
@@ -333,17 +341,19 @@ impl Actor {
         }
     }
 
-    /// A message came to an alias.
+    /// A message came to an alias. One for a single reply is spent, and has taken its monitor back.
     fn used(&self, alias: &Reference) {
-        let info = self.home.node.process_info(&self.book.pid);
-        let active = info.is_some_and(|info| info.aliases.contains(alias));
-        if !active {
-            let mut pages = self.book.lock();
-            pages.aliases.remove(alias);
-            // An alias for one reply has taken its monitor back.
-            if let Some(watch) = pages.monitors.get_mut(alias) {
-                watch.1 = Watch::TakenBack;
-            }
+        let mut pages = self.book.lock();
+        if !pages.for_one_reply.contains(alias) {
+            return;
+        }
+        pages.aliases.remove(alias);
+        if let Some(watch) = pages.monitors.get_mut(alias) {
+            watch.1 = Watch::TakenBack;
+        }
+        if !pages.spent.insert(alias.clone()) {
+            drop(pages);
+            self.fault(&format!("a second message came to {alias}"));
         }
     }
 

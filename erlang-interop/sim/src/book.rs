@@ -33,6 +33,9 @@ pub(crate) struct Pages {
     pub(crate) monitors: BTreeMap<Reference, (MonitorTarget, Watch)>,
     /// Active aliases that are no monitors.
     pub(crate) aliases: BTreeSet<Reference>,
+    /// Aliases that end with the first message, and those that have.
+    pub(crate) for_one_reply: BTreeSet<Reference>,
+    pub(crate) spent: BTreeSet<Reference>,
     pub(crate) groups: BTreeMap<u64, usize>,
     /// The next number for each process.
     pub(crate) next: BTreeMap<Pid, i64>,

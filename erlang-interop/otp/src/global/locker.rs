@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::output::LockerEvent;
 use super::shared::Shared;
-use crate::client::{cast_connected, is_connected, multi_call};
+use crate::client::{cast_connected, is_connected, multi_call_in_time};
 use crate::limits::CALL_TIMEOUT;
 
 /// The first attempt after a connect, when we know nobody else: soon.
@@ -274,15 +274,16 @@ impl Locker {
 
     /// Sets the lock on all these nodes, or on none.
     async fn set_lock(&mut self, lock: &Term, nodes: &[Atom]) -> bool {
-        let replies = self.ask(nodes, atom!("set_lock"), lock).await;
-        if replies.iter().all(|(_, reply)| reply.as_bool() == Some(true)) {
+        let (replies, late) = self.ask(nodes, atom!("set_lock"), lock).await;
+        if late.is_empty() && replies.iter().all(|(_, reply)| reply.as_bool() == Some(true)) {
             return true;
         }
-        let set: Vec<Atom> = replies
+        let set = replies
             .into_iter()
             .filter(|(_, reply)| reply.as_bool() == Some(true))
-            .map(|(node, _)| node)
-            .collect();
+            .map(|(node, _)| node);
+        // Who is late may set it yet.
+        let set: Vec<Atom> = set.chain(late).collect();
         self.unlock(lock, &set).await;
         false
     }
@@ -293,12 +294,17 @@ impl Locker {
 
     /// Asks those of the nodes that are connected. One that has just left must not be dialed for
     /// it: its node would find our attempt in the way of its own.
-    async fn ask(&mut self, nodes: &[Atom], what: Atom, lock: &Term) -> Vec<(Atom, Term)> {
+    async fn ask(
+        &mut self,
+        nodes: &[Atom],
+        what: Atom,
+        lock: &Term,
+    ) -> (Vec<(Atom, Term)>, Vec<Atom>) {
         let request = Term::from((what, lock));
         let server = atom!("global_name_server");
         let mut nodes = nodes.to_vec();
         nodes.retain(|node| is_connected(&self.context, node));
-        multi_call(&mut self.context, &nodes, &server, request, CALL_TIMEOUT).await
+        multi_call_in_time(&mut self.context, &nodes, &server, request, CALL_TIMEOUT).await
     }
 }
 

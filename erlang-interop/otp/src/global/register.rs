@@ -7,7 +7,7 @@ use erlang_term::{Atom, Pid, Term, atom};
 
 use super::Global;
 use super::names::random_exit_name;
-use crate::client::{in_process, multi_call};
+use crate::client::{in_process, multi_call, multi_call_in_time};
 use crate::limits::CALL_TIMEOUT;
 
 /// The first wait after a lock was refused; it doubles up to [`LOCK_WAIT_MAX`].
@@ -115,13 +115,15 @@ async fn lock_all_known(
         let mut nodes = known.clone();
         nodes.push(context.node().name().clone());
         let boss = nodes.iter().max().cloned().into_iter().collect::<Vec<_>>();
-        if all_true(&ask(context, &boss, set.clone()).await) {
-            let all = all_true(&ask(context, &nodes, set.clone()).await);
+        if set_lock(context, &boss, &set).await {
+            let all = set_lock(context, &nodes, &set).await;
             // Somebody who joined in between has not been locked.
             if all && global.known().iter().all(|node| known.contains(node)) {
                 return Ok(nodes);
             }
             ask(context, &nodes, delete.clone()).await;
+        } else {
+            ask(context, &boss, delete.clone()).await;
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LOCK_WAIT_MAX);
@@ -129,8 +131,13 @@ async fn lock_all_known(
     Err(RegisterError::Locked)
 }
 
-fn all_true(replies: &[(Atom, Term)]) -> bool {
-    replies.iter().all(|(_, reply)| reply.as_bool() == Some(true))
+/// Whether all nodes that are there have set the lock. One that does not answer in time has not: it
+/// would change no names for us, and nobody would tell it of the change.
+async fn set_lock(context: &mut Context, nodes: &[Atom], set: &Term) -> bool {
+    let server = atom!("global_name_server");
+    let request = set.clone();
+    let (replies, late) = multi_call_in_time(context, nodes, &server, request, CALL_TIMEOUT).await;
+    late.is_empty() && replies.iter().all(|(_, reply)| reply.as_bool() == Some(true))
 }
 
 async fn ask(context: &mut Context, nodes: &[Atom], request: Term) -> Vec<(Atom, Term)> {
