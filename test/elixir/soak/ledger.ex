@@ -85,7 +85,11 @@ defmodule HarTest.Soak.Ledger do
   defp connection_lost?({:EXIT, why}), do: connection_lost?(why)
   defp connection_lost?({:erpc, why}), do: connection_lost?(why)
   defp connection_lost?({:nodedown, _node}), do: true
-  defp connection_lost?({why, {GenServer, :call, _args}}), do: connection_lost?(why)
-  defp connection_lost?({why, {Task.Supervisor, _function, _args}}), do: connection_lost?(why)
+
+  # What `GenServer.call`, `Task.yield` and their like exit with: why, and their own call.
+  defp connection_lost?({why, {module, function, args}})
+       when is_atom(module) and is_atom(function) and is_list(args),
+       do: connection_lost?(why)
+
   defp connection_lost?(why), do: why in [:noconnection, :nodedown, :noproc]
 end
