@@ -16,9 +16,15 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects to `peer`, or says why not. Must run inside a runtime.
-    pub(super) async fn connect(identity: &IdentityFlags, peer: &str) -> Result<Self, Failure> {
+    /// Connects to `peer`, or to the node that the settings name, or says why not. Must run inside a
+    /// runtime.
+    pub(super) async fn connect(
+        identity: &IdentityFlags,
+        peer: Option<&str>,
+    ) -> Result<Self, Failure> {
         let settings = identity.settings()?;
+        let named_by_settings = peer.is_none();
+        let peer = peer.unwrap_or(&settings.name.value);
         crate::telemetry::logging::start(settings.log_format.value, client_level(&settings));
         warn_of_cookie(&settings);
         let Some((_, host)) =
@@ -28,7 +34,11 @@ impl Client {
                 format!("`{peer}` is no node name; write NAME@HOST, such as har@127.0.0.1");
             return Err(Failure::new(Exit::Usage, message));
         };
-        let node = node::client(&settings, &own_name(&settings, host))?;
+        let own = match settings.name.origin {
+            Origin::Flag(_) if !named_by_settings => settings.name.value.clone(),
+            _ => name_for_the_moment(host),
+        };
+        let node = node::client(&settings, &own)?;
         let peer = Atom::new(peer)
             .map_err(|_| Failure::new(Exit::Usage, "the node name has more than 255 characters"))?;
         match node.connect(&peer).await {
@@ -51,11 +61,8 @@ fn client_level(settings: &Settings) -> &str {
     }
 }
 
-/// The name for the moment: unique, of the peer's form, unless a flag gives another.
-fn own_name(settings: &Settings, peer_host: &str) -> String {
-    if matches!(settings.name.origin, Origin::Flag(_)) {
-        return settings.name.value.clone();
-    }
+/// A unique name of the peer's form.
+fn name_for_the_moment(peer_host: &str) -> String {
     let domain = if peer_host.contains(['.', ':']) { NameDomain::Long } else { NameDomain::Short };
     let host = match domain {
         NameDomain::Long => "127.0.0.1".to_owned(),

@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let args = syntax.arguments(&arguments.args)?;
     let timeout = Duration::from_secs(arguments.timeout.into());
     let outcome = runtime::of_a_client()?.block_on(async {
-        let client = Client::connect(&arguments.identity, &arguments.node).await?;
+        let client = Client::connect(&arguments.identity, Some(&arguments.node)).await?;
         let (node, peer) = (&client.node, &client.peer);
         let outcome = erpc::call(node, peer, &module, &function, args, timeout).await;
         client.leave().await;

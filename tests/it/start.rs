@@ -43,6 +43,20 @@ fn a_node_is_reachable_when_it_says_so_and_leaves_cleanly() {
 }
 
 #[test]
+fn a_ping_without_a_node_asks_the_one_of_the_settings() {
+    let (home, port) = (Home::new(), free_port());
+    let _running = node(&home, port, "own", &[]);
+    let port = port.to_string();
+    let ping = ["ping", "--epmd-port", &port];
+    let named = home.har_with(&[("HAR_NODE_NAME", "own@127.0.0.1")], &ping);
+    assert_eq!(named.assert_works(), "pong\n");
+    let flagged = [&ping[..], &["--name", "own@127.0.0.1"]].concat();
+    assert_eq!(home.har(&flagged).assert_works(), "pong\n");
+    let other = home.har_with(&[("HAR_NODE_NAME", "other@127.0.0.1")], &ping);
+    other.assert_fails(69, &["no node other"]);
+}
+
+#[test]
 fn the_lines_to_paste_work() {
     let (home, port) = (Home::new(), free_port());
     let running = node(&home, port, "har", &[]);
