@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod convert;
 mod cookie;
+mod deploy;
 mod discovery;
 mod documents;
 mod guard;

@@ -8,22 +8,11 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 data=$here/../../../src/data_plane/formats/testdata
-cache=${HAR_ORACLES:-${XDG_CACHE_HOME:-$HOME/.cache}/har-oracles}
 ansible_version=2.19.14
 salt_version=3008.4
 
-# venv NAME PACKAGE VERSION: the folder of a virtual environment that has exactly this package.
-venv() {
-    local folder=$cache/$1-$3
-    if [ ! -e "$folder/complete" ]; then
-        echo "installing $2 $3 into $folder" >&2
-        rm -rf "$folder"
-        python3 -m venv "$folder" >&2 || { echo "FAIL: no python3 with venv: apt-get install python3-venv" >&2; exit 1; }
-        "$folder/bin/pip" install --quiet "$2==$3" >&2 || { echo "FAIL: pip cannot install $2==$3: is a package index reachable?" >&2; exit 1; }
-        touch "$folder/complete"
-    fi
-    echo "$folder"
-}
+# shellcheck source=test/oracles/venv.sh
+. "$here/../venv.sh"
 
 ansible=$(venv ansible ansible-core $ansible_version)
 salt=$(venv salt salt $salt_version)
