@@ -289,7 +289,9 @@ fn register_containers(builder: &mut FunctionsBuilder) {
 
 #[cfg(test)]
 mod tests {
+    use erlang_term::limits::TEXT_DIGITS_MAX;
     use erlang_term::{Term, term};
+    use num_bigint::BigInt;
 
     use super::super::tests::eval;
 
