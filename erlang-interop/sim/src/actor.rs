@@ -130,7 +130,7 @@ impl Actor {
             Deed::Exit(to) => {
                 self.send(&to, 0).await;
                 let number = self.next_number(&to);
-                let reason = term!({seq, (&self.book.pid), (number)});
+                let reason = term!({seq, (&to), (number)});
                 self.context.exit(&to, ExitReason::from(reason)).await;
                 self.send(&to, 10).await;
             }
@@ -315,9 +315,10 @@ impl Actor {
             }
             Some([tag, Term::Pid(from), reason]) if tag.is_atom("EXIT") => {
                 self.note(&format!("got EXIT {from} {reason}"));
-                if let Some([tag, Term::Pid(by), number]) = reason.as_tuple()
+                // One that names another came by a link, from a process that it has ended.
+                if let Some([tag, Term::Pid(to), number]) = reason.as_tuple()
                     && tag.is_atom("seq")
-                    && by == from
+                    && *to == self.book.pid
                 {
                     self.in_order(from, number.as_integer().unwrap_or_default());
                 }

@@ -148,7 +148,11 @@ async fn watch(world: World, home: Home) {
         }
         let other: &Atom = &event.node;
         match event.change {
-            NodeChange::Up => world.journal.note(&format!("{:?} up {other}", home.life)),
+            NodeChange::Up => {
+                world.journal.note(&format!("{:?} up {other}", home.life));
+                // What was sent while no dial got through is lost as well.
+                world.journal.broke(home.life.0, world.index_of(other));
+            }
             NodeChange::Down(reason) => {
                 world.journal.note(&format!("{:?} down {other}: {reason}", home.life));
                 world.journal.broke(home.life.0, world.index_of(other));
