@@ -117,10 +117,10 @@ impl State {
         his_tag: &Term,
         outputs: &mut Vec<Output>,
     ) {
-        let agrees = self.sessions.get(node).is_some_and(|session| {
-            my_tag.as_integer() == Some(session.my_tag)
-                && session.his.as_ref().is_some_and(|his| his.tag == *his_tag)
-        });
+        // An answer to an attempt that we have given up: our next one is on its way already, and to
+        // start once more for each such answer would let both sides start over without end.
+        let Some(session) = self.mine(node, my_tag) else { return };
+        let agrees = session.his.as_ref().is_some_and(|his| his.tag == *his_tag);
         if !agrees {
             let message = Term::from((atom!("cancel_connect"), &self.node, his_tag));
             outputs.push(Output::Send(node.clone(), message));

@@ -241,3 +241,13 @@ fn a_name_is_changed_only_by_who_holds_the_lock() {
     state.call(&from, &term!({unregister, (&key)}));
     assert!(state.whereis(&key).is_some());
 }
+
+/// Found by the simulator: each answer to an attempt given up made both sides start once more, and
+/// there was no end of it.
+#[test]
+fn an_answer_to_an_attempt_that_was_given_up_starts_nothing() {
+    let mut state = State::new(node("a"), 7, pid("a", 2));
+    state.nodeup(&node("b"), 1);
+    let late = term!({init_connect_ack, (node("b")), 999_999, 5});
+    assert_eq!(state.message(&late), (true, Vec::new()));
+}
