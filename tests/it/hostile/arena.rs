@@ -133,8 +133,9 @@ impl Arena {
         let mut command = home.command();
         command.env("HAR_COOKIE", COOKIE).args(["start", "--name", NODE]);
         command.args(["--epmd-port", &epmd_port.to_string()]);
-        // All that exists may be called, and its memory be watched by whoever started it.
-        command.env("HAR_CALLS_ALLOW", "*").env("HAR_NODE_CORE_DUMPS", "true");
+        // Much may be called, also what makes it dial, and whoever started it may watch its memory.
+        command.env("HAR_CALLS_ALLOW", "*,net_kernel:connect_node");
+        command.env("HAR_NODE_CORE_DUMPS", "true");
         let mut keys = None;
         if wire == Wire::Tls {
             home.har(&["certs", "init", NODE, HONEST, "evil@127.0.0.1"]).assert_works();

@@ -14,6 +14,7 @@ use erlang_interop::term::{Atom, Pid, Reference, Term, encode, term};
 
 use super::case::{Phase, Wire};
 use super::line::{Keys, Line, dial};
+use crate::running::eventually;
 
 /// The creation that strangers claim.
 pub(crate) const CREATION: u32 = 77;
@@ -362,7 +363,11 @@ impl Trap {
     }
 
     /// The next connection.
+    #[track_caller]
     pub(crate) fn take(&self) -> TcpStream {
-        self.listener.accept().expect("the node dials").0
+        self.listener.set_nonblocking(true).expect("set");
+        let stream = eventually("the node dials", || self.listener.accept().ok()).0;
+        stream.set_nonblocking(false).expect("set");
+        stream
     }
 }
