@@ -11,6 +11,8 @@ pub(super) struct Raised<'t> {
     pub(super) reason: &'t Term,
     /// `[{Module, Function, ArityOrArguments, Location}]`
     pub(super) stack: &'t Term,
+    /// Whether the node has the module of an undefined function, if it was asked.
+    pub(super) has_module: Option<bool>,
 }
 
 impl Raised<'_> {
@@ -98,7 +100,15 @@ impl Raised<'_> {
         let name = self.reason.as_atom().map(|name| name.as_str().to_owned());
         match (name.as_deref(), called) {
             (Some("undef"), Some(called)) => {
-                return format!("(UndefinedFunctionError) function {called} is undefined");
+                let more = match self.has_module {
+                    Some(true) => " or private".to_owned(),
+                    Some(false) => {
+                        let module = self.first().map(|frame| show(&frame.module));
+                        format!(" (module {} is not available)", module.unwrap_or_default())
+                    }
+                    None => String::new(),
+                };
+                return format!("(UndefinedFunctionError) function {called} is undefined{more}");
             }
             (Some("function_clause"), Some(called)) => {
                 return format!("(FunctionClauseError) no function clause matching in {called}");
@@ -210,7 +220,23 @@ mod tests {
     fn raised(syntax: Syntax, class: &str, reason: &str, stack: &str) -> String {
         let reason = parse_erlang(reason).expect("a reason");
         let stack = parse_erlang(stack).expect("a stack");
-        Raised { class, reason: &reason, stack: &stack }.lines(syntax)
+        Raised { class, reason: &reason, stack: &stack, has_module: None }.lines(syntax)
+    }
+
+    #[test]
+    fn elixir_says_whether_the_module_is_there() {
+        let stack = parse_erlang("[{'Elixir.NoSuch',f,[],[]}]").expect("a stack");
+        let banner = |has_module| {
+            let reason = Term::from(atom!("undef"));
+            let raised = Raised { class: "error", reason: &reason, stack: &stack, has_module };
+            raised.lines(Syntax::Elixir)
+        };
+        let head = "** (UndefinedFunctionError) function NoSuch.f/0 is undefined";
+        assert_eq!(
+            banner(Some(false)),
+            format!("{head} (module NoSuch is not available)\n    NoSuch.f/0")
+        );
+        assert_eq!(banner(Some(true)), format!("{head} or private\n    NoSuch.f/0"));
     }
 
     /// The right hand sides are what `erl` (OTP 25) prints.

@@ -56,6 +56,10 @@ fn a_raised_error_is_worded_as_by_elixir() {
     let outcome = elixir(&beam, &["HAR", "nope", "[1]"]);
     assert_eq!(outcome.code, Some(1));
     let banner = "** (UndefinedFunctionError) function HAR.nope/1 is undefined";
+    let absent = format!("{banner} (module HAR is not available)");
+    assert_eq!(outcome.stderr.lines().next(), Some(absent.as_str()));
+    let outcome = elixir(&beam, &[":lists", "nope", "[]"]);
+    let banner = "** (UndefinedFunctionError) function :lists.nope/0 is undefined or private";
     assert_eq!(outcome.stderr.lines().next(), Some(banner));
     assert_raised(&elixir(&beam, &[":erlang", "exit", "[:boom]"]), "** (exit) :boom");
 }

@@ -151,3 +151,8 @@ const _: () = assert!(PEER_PROCESSES_MAX <= PROCESSES_MAX && PEER_CALLS_MAX <= P
 const _: () = assert!(PACED_READ_BYTES_MIN <= READ_CHUNK_BYTES);
 const _: () = assert!(INTAKE_BYTES_FREE < INTAKE_BYTES_MAX && INTAKE_BYTES_MAX < MAILBOX_BYTES_MAX);
 const _: () = assert!(TLS_CHECK_PERIOD.as_secs() <= TLS_WARNING_PERIOD.as_secs());
+
+/// Bytes of arguments up to which a function that a peer calls takes its first step on the
+/// connection's task: with so little to work on, it is done before another thread would have begun,
+/// and the connection is not kept from its next signal.
+pub(crate) const BRIEF_ARGUMENTS_BYTES_MAX: usize = 1024;

@@ -60,12 +60,35 @@ impl Node {
             return;
         }
         let linked = match self.peer_for(to.node()).await {
-            Some(peer) => link_remote(process, to, &peer),
+            Some(peer) => self.link_remote(process, to, &peer),
             None => false,
         };
         if !linked {
             self.exit_signal(process, to, ExitReason::Noconnection);
         }
+    }
+
+    fn link_remote(&self, process: &Process, to: &Pid, peer: &Peer) -> bool {
+        let mut state = process.lock();
+        if !state.is_alive() {
+            return true;
+        }
+        let fresh = Link::Remote { connection: peer.id(), unlink_id: None, counted: false };
+        match state.relate().links.entry(to.clone()) {
+            Entry::Occupied(record) if record.get().is_active() => return true,
+            Entry::Occupied(mut record) => {
+                record.insert(fresh).ended(peer);
+            }
+            Entry::Vacant(place) => {
+                place.insert(fresh);
+            }
+        }
+        self.table().relates_to_peer(process);
+        let sent = peer.signal(Control::Link { from: process.pid().clone(), to: to.clone() }, None);
+        if !sent {
+            state.relate().links.remove(to);
+        }
+        sent
     }
 
     pub(crate) fn link_local(&self, process: &Arc<Process>, to: &Pid) {
@@ -136,6 +159,7 @@ impl Node {
             let fresh = Link::Remote { connection: peer.id(), unlink_id: None, counted: true };
             if let Entry::Vacant(place) = state.relate().links.entry(from.clone()) {
                 place.insert(fresh);
+                self.table().relates_to_peer(&process);
                 self.count_relation(peer);
             }
             true
@@ -192,28 +216,6 @@ impl Node {
             link.ended(peer);
         }
     }
-}
-
-fn link_remote(process: &Process, to: &Pid, peer: &Peer) -> bool {
-    let mut state = process.lock();
-    if !state.is_alive() {
-        return true;
-    }
-    let fresh = Link::Remote { connection: peer.id(), unlink_id: None, counted: false };
-    match state.relate().links.entry(to.clone()) {
-        Entry::Occupied(record) if record.get().is_active() => return true,
-        Entry::Occupied(mut record) => {
-            record.insert(fresh).ended(peer);
-        }
-        Entry::Vacant(place) => {
-            place.insert(fresh);
-        }
-    }
-    let sent = peer.signal(Control::Link { from: process.pid().clone(), to: to.clone() }, None);
-    if !sent {
-        state.relate().links.remove(to);
-    }
-    sent
 }
 
 fn remove_local(state: &mut State, pid: &Pid) {

@@ -134,7 +134,7 @@ impl Node {
             None => self.monitor_local(process, &reference, target),
             Some(node) => {
                 let sent = match self.peer_for(&node).await {
-                    Some(peer) => monitor_remote(process, &reference, &target, &peer),
+                    Some(peer) => self.monitor_remote(process, &reference, &target, &peer),
                     None => false,
                 };
                 if !sent {
@@ -145,6 +145,44 @@ impl Node {
             }
         }
         reference
+    }
+
+    fn monitor_remote(
+        &self,
+        process: &Process,
+        reference: &Reference,
+        target: &MonitorTarget,
+        peer: &Peer,
+    ) -> bool {
+        let mut state = process.lock();
+        if !state.is_alive() {
+            return true;
+        }
+        let monitor = Monitor { target: target.clone(), place: Place::Remote(peer.id()) };
+        state.relate().monitors.insert(reference.clone(), monitor);
+        self.table().relates_to_peer(process);
+        let control = Control::MonitorP {
+            from: process.pid().clone(),
+            to: target.on_wire(),
+            reference: reference.clone(),
+        };
+        let sent = peer.signal(control, None);
+        if !sent {
+            state.relate().monitors.remove(reference);
+        }
+        sent
+    }
+
+    fn watch(&self, watched: &Process, reference: &Reference, watcher: Watcher) -> bool {
+        let mut state = watched.lock();
+        if !state.is_alive() {
+            return false;
+        }
+        if watcher.connection.is_some() {
+            self.table().relates_to_peer(watched);
+        }
+        state.relate().monitored_by.insert(reference.clone(), watcher);
+        true
     }
 
     fn record(&self, process: &Process, reference: &Reference, monitor: Monitor) {
@@ -167,7 +205,7 @@ impl Node {
         // Recorded first: the end of the watched process may be on its way at once.
         self.record(process, reference, Monitor { target, place });
         let watcher = Watcher { pid: process.pid().clone(), name, connection: None };
-        if !watched.is_some_and(|watched| watch(&watched, reference, watcher)) {
+        if !watched.is_some_and(|watched| self.watch(&watched, reference, watcher)) {
             self.fire(process, reference, &ExitReason::Noproc);
         }
     }
@@ -245,7 +283,7 @@ impl Node {
             PidOrName::Name(name) => (self.registered_process(name), Some(name.clone())),
         };
         let watcher = Watcher { pid: from.clone(), name, connection: Some(peer.id()) };
-        if watched.is_some_and(|watched| watch(&watched, &reference, watcher)) {
+        if watched.is_some_and(|watched| self.watch(&watched, &reference, watcher)) {
             self.count_relation(peer);
         } else {
             let control = Control::PayloadMonitorPExit { from: to, to: from, reference };
@@ -293,37 +331,4 @@ impl Node {
             self.fire(&process, reference, reason);
         }
     }
-}
-
-fn watch(watched: &Process, reference: &Reference, watcher: Watcher) -> bool {
-    let mut state = watched.lock();
-    if !state.is_alive() {
-        return false;
-    }
-    state.relate().monitored_by.insert(reference.clone(), watcher);
-    true
-}
-
-fn monitor_remote(
-    process: &Process,
-    reference: &Reference,
-    target: &MonitorTarget,
-    peer: &Peer,
-) -> bool {
-    let mut state = process.lock();
-    if !state.is_alive() {
-        return true;
-    }
-    let monitor = Monitor { target: target.clone(), place: Place::Remote(peer.id()) };
-    state.relate().monitors.insert(reference.clone(), monitor);
-    let control = Control::MonitorP {
-        from: process.pid().clone(),
-        to: target.on_wire(),
-        reference: reference.clone(),
-    };
-    let sent = peer.signal(control, None);
-    if !sent {
-        state.relate().monitors.remove(reference);
-    }
-    sent
 }

@@ -177,7 +177,7 @@ impl Node {
 
     /// A connection is gone: everything that hung on it ends with `noconnection`.
     pub(crate) fn connection_lost(&self, peer: &Peer) {
-        let mut processes = self.table().all();
+        let mut processes = self.table().with_peers();
         processes.sort_unstable_by(|one, other| one.pid().cmp(other.pid()));
         for process in processes {
             self.forget_connection(&process, peer.id());

@@ -239,6 +239,16 @@ impl Node {
         }
     }
 
+    /// As [`Node::start_process`] for a function that is likely to end without a wait: its first
+    /// step is taken here. Calls of peers are mostly such, and a task for each, with its way to
+    /// another thread, would be most of what they cost.
+    pub(crate) fn start_brief_process(&self, process: Arc<Process>, body: ProcessFuture) {
+        let mut task = ProcessTask::new(self.clone(), process, body);
+        if !task.ends_at_once() {
+            self.runtime().spawn(task);
+        }
+    }
+
     pub(crate) fn start_process(&self, process: Arc<Process>, body: ProcessFuture) {
         self.runtime().spawn(ProcessTask::new(self.clone(), process, body));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use erlang_dist::control::{self, Control, PidOrName, SpawnReplyFlags, SpawnResult};
 use erlang_term::{Atom, Pid, Reference, Term, atom};
 
-use crate::limits::SPAWN_OPTIONS_MAX;
+use crate::limits::{BRIEF_ARGUMENTS_BYTES_MAX, SPAWN_OPTIONS_MAX};
 use crate::link::Link;
 use crate::message::Message;
 use crate::monitor::{Monitor, MonitorTarget, Place, Watcher};
@@ -14,6 +14,7 @@ use crate::net_kernel::Peer;
 use crate::node::Node;
 use crate::process::{Context, Process};
 use crate::spawn::{Mfa, SpawnOptions};
+use crate::weight::weight;
 
 /// Which answers to a spawn request become messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -219,6 +220,9 @@ impl Node {
         if self.enter(&process).is_err() {
             return refuse(atom!("system_limit"));
         }
+        if wanted != Wanted::default() {
+            self.table().relates_to_peer(&process);
+        }
         for _ in 0..usize::from(wanted.link) + usize::from(wanted.monitor) {
             self.count_relation(peer);
         }
@@ -230,8 +234,13 @@ impl Node {
             token: None,
         };
         peer.signal_of(process.pid(), reply, None);
-        let context = Context::new(self.clone(), Arc::clone(&process));
-        self.start_process(process, Box::pin(async move { spawner.spawn(context, mfa).await }));
+        let brief = weight(&order.args, BRIEF_ARGUMENTS_BYTES_MAX) < BRIEF_ARGUMENTS_BYTES_MAX;
+        let body = spawner.spawn(Context::new(self.clone(), Arc::clone(&process)), mfa);
+        if brief {
+            self.start_brief_process(process, body);
+        } else {
+            self.start_process(process, body);
+        }
     }
 
     pub(crate) async fn spawn_request(
@@ -252,7 +261,9 @@ impl Node {
             return request;
         }
         let asked = match self.peer_for(node).await {
-            Some(peer) => peer.may_send().await && ask(process, &request, mfa, &options, &peer),
+            Some(peer) => {
+                peer.may_send().await && self.ask(process, &request, mfa, &options, &peer)
+            }
             None => false,
         };
         if !asked {
@@ -260,6 +271,39 @@ impl Node {
             answer_failed(process, &request, pending, atom!("noconnection"));
         }
         request
+    }
+
+    /// Sends the request; `false` when the connection closed.
+    fn ask(
+        &self,
+        process: &Process,
+        request: &Reference,
+        mfa: Mfa,
+        options: &SpawnRequestOptions,
+        peer: &Peer,
+    ) -> bool {
+        let Ok(arity) = u8::try_from(mfa.args.len()) else { return false };
+        let mut state = process.lock();
+        if !state.is_alive() {
+            return true;
+        }
+        let leader = options.group_leader.clone().unwrap_or_else(|| state.group_leader.clone());
+        let pending = PendingSpawn::new(peer.id(), options);
+        state.relate().spawning.insert(request.clone(), pending);
+        self.table().relates_to_peer(process);
+        let control = Control::SpawnRequest {
+            reference: request.clone(),
+            from: process.pid().clone(),
+            group_leader: leader,
+            mfa: control::Mfa { module: mfa.module, function: mfa.function, arity },
+            options: options.on_wire(),
+            token: None,
+        };
+        let sent = peer.signal(control, Some(Term::list(mfa.args)));
+        if !sent {
+            state.relate().spawning.remove(request);
+        }
+        sent
     }
 
     /// The same towards our own node, without a wire.
@@ -366,37 +410,6 @@ fn answer_failed(process: &Process, request: &Reference, pending: PendingSpawn, 
     if let Some(message) = pending.message(request, Err(why)) {
         process.deliver(message);
     }
-}
-
-/// Sends the request; `false` when the connection closed.
-fn ask(
-    process: &Process,
-    request: &Reference,
-    mfa: Mfa,
-    options: &SpawnRequestOptions,
-    peer: &Peer,
-) -> bool {
-    let Ok(arity) = u8::try_from(mfa.args.len()) else { return false };
-    let mut state = process.lock();
-    if !state.is_alive() {
-        return true;
-    }
-    let leader = options.group_leader.clone().unwrap_or_else(|| state.group_leader.clone());
-    let pending = PendingSpawn::new(peer.id(), options);
-    state.relate().spawning.insert(request.clone(), pending);
-    let control = Control::SpawnRequest {
-        reference: request.clone(),
-        from: process.pid().clone(),
-        group_leader: leader,
-        mfa: control::Mfa { module: mfa.module, function: mfa.function, arity },
-        options: options.on_wire(),
-        token: None,
-    };
-    let sent = peer.signal(control, Some(Term::list(mfa.args)));
-    if !sent {
-        state.relate().spawning.remove(request);
-    }
-    sent
 }
 
 fn relate_to_peer(process: &Process, wanted: Wanted, peer: &Peer, from: &Pid, request: &Reference) {

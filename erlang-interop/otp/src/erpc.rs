@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use erlang_node::{Context, ExitReason, Mfa, Node, ProcessFuture, SpawnRequestOptions, Spawner};
+use erlang_node::{
+    Context, ExitReason, Mfa, Node, ProcessFuture, SpawnReplies, SpawnRequestOptions, Spawner,
+};
 use erlang_term::{Atom, Reference, Term, atom};
 use futures_util::future::join_all;
 
@@ -247,7 +249,9 @@ pub async fn call_in(
         Term::list(arguments),
     ];
     let mfa = Mfa { module: atom!("erpc"), function: atom!("execute_call"), args };
-    let request = context.spawn_request(at, mfa, SpawnRequestOptions::new().monitor()).await;
+    // That it was started is no news: the monitor tells the rest, and a message less is to be read.
+    let options = SpawnRequestOptions::new().monitor().reply(SpawnReplies::ErrorOnly);
+    let request = context.spawn_request(at, mfa, options).await;
     let answered = context
         .receive_map_timeout(timeout, |message| outcome_of(message, &request, &reference))
         .await;
@@ -291,7 +295,7 @@ pub async fn cast(node: &Node, at: &Atom, module: &Atom, function: &Atom, argume
     let mfa = Mfa { module: atom!("erpc"), function: atom!("execute_cast"), args };
     let at = at.clone();
     let sent = in_process(node, move |context| async move {
-        let options = SpawnRequestOptions::new().reply(erlang_node::SpawnReplies::No);
+        let options = SpawnRequestOptions::new().reply(SpawnReplies::No);
         context.spawn_request(&at, mfa, options).await;
     })
     .await;

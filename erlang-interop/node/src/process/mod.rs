@@ -44,6 +44,8 @@ pub(crate) struct Process {
     wire_bytes: AtomicUsize,
     /// Set with `Phase::Exiting`, so that a poll of a healthy process takes no lock.
     exit_requested: AtomicBool,
+    /// Set, never cleared, with its first link, monitor or spawn request over a connection.
+    with_peers: AtomicBool,
     limits: MailboxLimits,
     /// The peer it lives for, and its place in that peer's budget.
     lives_for: Option<LiveProcess>,
@@ -106,6 +108,7 @@ impl Process {
             messages: AtomicUsize::new(0),
             wire_bytes: AtomicUsize::new(0),
             exit_requested: AtomicBool::new(false),
+            with_peers: AtomicBool::new(false),
             limits,
             state: Mutex::new(State {
                 inbox: Vec::new(),
@@ -135,6 +138,15 @@ impl Process {
 
     pub(crate) fn message_count(&self) -> usize {
         self.messages.load(Ordering::Relaxed)
+    }
+
+    /// Notes a relation to a process of a peer; whether it is the first.
+    pub(crate) fn first_relation_to_a_peer(&self) -> bool {
+        !self.with_peers.load(Ordering::Relaxed) && !self.with_peers.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_relations_to_peers(&self) -> bool {
+        self.with_peers.load(Ordering::Relaxed)
     }
 
     pub(crate) fn exit_requested(&self) -> bool {

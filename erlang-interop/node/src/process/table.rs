@@ -1,6 +1,6 @@
 //! The process table: which pids are alive, and the numbers of new ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +26,9 @@ pub(crate) struct ProcessTable {
     next: AtomicU64,
     count: AtomicUsize,
     shards: Box<[Shard]>,
+    /// The numbers of those that ever had a link, a monitor or a spawn request over a connection:
+    /// who may be concerned when one is lost.
+    with_peers: Box<[Mutex<HashSet<u64, RandomState>>]>,
 }
 
 impl ProcessTable {
@@ -36,6 +39,7 @@ impl ProcessTable {
             next: AtomicU64::new(FIRST),
             count: AtomicUsize::new(0),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            with_peers: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
 
@@ -63,8 +67,29 @@ impl ProcessTable {
     }
 
     fn shard(&self, number: u64) -> MutexGuard<'_, HashMap<u64, Arc<Process>, RandomState>> {
-        let index = usize::try_from(number % SHARDS as u64).expect("below the number of shards");
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[index(number)].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn peers_shard(&self, number: u64) -> MutexGuard<'_, HashSet<u64, RandomState>> {
+        self.with_peers[index(number)].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that a process has a relation to a process of a peer. Called under the lock of a
+    /// process that is alive, or before it is started: so it is forgotten when the process ends.
+    pub(crate) fn relates_to_peer(&self, process: &Process) {
+        if process.first_relation_to_a_peer() {
+            let number = number_of(process.pid().id(), process.pid().serial());
+            self.peers_shard(number).insert(number);
+        }
+    }
+
+    /// The processes that may have relations to processes of peers.
+    pub(crate) fn with_peers(&self) -> Vec<Arc<Process>> {
+        let mut numbers = Vec::new();
+        for shard in &self.with_peers {
+            numbers.extend(shard.lock().unwrap_or_else(PoisonError::into_inner).iter().copied());
+        }
+        numbers.into_iter().filter_map(|number| self.shard(number).get(&number).cloned()).collect()
     }
 
     /// Whether the pid is one of this incarnation of the node.
@@ -85,8 +110,12 @@ impl ProcessTable {
 
     pub(crate) fn remove(&self, pid: &Pid) {
         let number = number_of(pid.id(), pid.serial());
-        if self.shard(number).remove(&number).is_some() {
+        let removed = self.shard(number).remove(&number);
+        if let Some(process) = removed {
             self.count.fetch_sub(1, Ordering::Relaxed);
+            if process.has_relations_to_peers() {
+                self.peers_shard(number).remove(&number);
+            }
         }
     }
 
@@ -119,6 +148,10 @@ impl ProcessTable {
     }
 }
 
+fn index(number: u64) -> usize {
+    usize::try_from(number % SHARDS as u64).expect("below the number of shards")
+}
+
 /// Ids of the wire may have more than our 28 bits; those name nobody here.
 fn number_of(id: u32, serial: u32) -> u64 {
     if id >> ID_BITS != 0 {
@@ -140,5 +173,25 @@ mod tests {
         assert_eq!((last.id(), last.serial()), ((1 << ID_BITS) - 1, 0));
         assert_eq!((wrapped.id(), wrapped.serial()), (0, 1));
         assert_eq!(wrapped.creation(), 7);
+    }
+
+    #[test]
+    fn those_with_relations_to_peers_are_found_until_they_end() {
+        let table = ProcessTable::new(Atom::new("a@h").expect("short"), 7);
+        let limits = crate::process::MailboxLimits { messages_max: 1, bytes_max: 1 };
+        let process = |table: &ProcessTable| {
+            let process = Process::new(table.new_pid(), table.node_pid(), limits, None);
+            assert!(table.insert(Arc::clone(&process), 9));
+            process
+        };
+        let (alone, related) = (process(&table), process(&table));
+        table.relates_to_peer(&related);
+        table.relates_to_peer(&related);
+        let found: Vec<Pid> = table.with_peers().iter().map(|one| one.pid().clone()).collect();
+        assert_eq!(found, [related.pid().clone()]);
+        table.remove(related.pid());
+        table.remove(alone.pid());
+        assert!(table.with_peers().is_empty());
+        assert!(table.with_peers.iter().all(|shard| shard.lock().expect("no panic").is_empty()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use super::{Phase, Process, panic};
 use crate::ExitReason;
@@ -22,6 +22,15 @@ pub(crate) struct ProcessTask {
 impl ProcessTask {
     pub(crate) fn new(node: Node, process: Arc<Process>, body: Body) -> Self {
         Self { node, process, body: Some(body), known: false }
+    }
+
+    /// Takes the first step where it is called, without a task. `true`: that was all, the process
+    /// has ended. Else it has to be spawned, and its next step makes it known to whoever wakes it:
+    /// what the first one waits for would have woken nobody.
+    pub(crate) fn ends_at_once(&mut self) -> bool {
+        let ended = Pin::new(&mut *self).poll(&mut TaskContext::from_waker(Waker::noop()));
+        self.known = false;
+        ended.is_ready()
     }
 
     /// The reason of an exit signal, if one has ended the process.
