@@ -34,7 +34,9 @@ defmodule HarTest.Soak do
   end
 
   defp start_har(name) do
-    har = Har.start(name: name, args: ["--diagnostics", "--log-level", "warn"])
+    # Relays call on from there, which peers may not unless a rule names it.
+    env = [{"HAR_CALLS_ALLOW", "*,rpc:call,pg:join,pg:leave,global:send"}]
+    har = Har.start(name: name, args: ["--diagnostics", "--log-level", "warn"], env: env)
     HarTest.connect!(har)
     har
   end
