@@ -14,6 +14,9 @@ use crate::strategy::term;
 
 const TERMS_DEFAULT: usize = 2_000;
 const BATCH_TERMS: usize = 500;
+/// A BEAM keeps every atom and every `fun M:F/A` it has read and dies when its tables of them are
+/// full, so that a new one takes over after this many batches.
+const BATCHES_PER_BEAM: usize = 50;
 
 /// Answers each list of encoded terms with what it makes of them.
 const SERVER: &str = r#"
@@ -48,7 +51,8 @@ struct Beam {
 }
 
 impl Beam {
-    fn start() -> Self {
+    /// A BEAM that waits for terms, and its release.
+    fn start() -> (Self, i64) {
         let mut child = Command::new("erl")
             .args(["-noinput", "-boot", "start_clean", "-eval", SERVER])
             .stdin(Stdio::piped())
@@ -57,7 +61,9 @@ impl Beam {
             .expect("`erl` is needed: install Erlang/OTP 25 or later (Debian: erlang-base)");
         let input = child.stdin.take().expect("piped");
         let output = child.stdout.take().expect("piped");
-        Self { child, input, output }
+        let mut beam = Self { child, input, output };
+        let release = beam.receive().as_integer().expect("the release's number");
+        (beam, release)
     }
 
     fn receive(&mut self) -> Term {
@@ -109,12 +115,15 @@ fn relation(left: &Term, right: &Term, release: i64) -> &'static str {
 fn a_beam_agrees_on_random_terms() {
     let count = std::env::var("ERLANG_TERM_BEAM_TERMS")
         .map_or(TERMS_DEFAULT, |count| count.parse().expect("a number of terms"));
-    let mut beam = Beam::start();
-    let release = beam.receive().as_integer().expect("the release's number");
+    let (mut beam, release) = Beam::start();
     let mut runner = TestRunner::default();
     let strategy = term();
     let mut generate = || strategy.new_tree(&mut runner).expect("generated").current();
-    for _ in 0..count.div_ceil(BATCH_TERMS) {
+    for batch in 1..=count.div_ceil(BATCH_TERMS) {
+        if batch % BATCHES_PER_BEAM == 0 {
+            (beam, _) = Beam::start();
+            println!("{} terms agree", (batch - 1) * BATCH_TERMS);
+        }
         let terms: Vec<Term> = (0..BATCH_TERMS).map(|_| generate()).collect();
         let answer = beam.call(&Term::list(terms.iter().map(|term| Term::binary(encode(term)))));
         let [answers, relations] = answer.as_tuple().expect("a pair") else { panic!("a pair") };
