@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::atom::Atom;
 use crate::identifier::Pid;
+use crate::limits::RECURSION_LEVELS_MAX;
+use crate::order;
+use crate::release;
 use crate::term::Term;
 
 /// A function value. Closures come before exported functions in the order of terms.
@@ -117,20 +120,37 @@ impl PartialOrd for Closure {
 
 impl Ord for Closure {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.compare_identity(other)
-            .then(self.free.len().cmp(&other.free.len()))
-            .then_with(|| self.free.cmp(&other.free))
-            .then_with(|| (self.uniq, &self.pid).cmp(&(other.uniq, &other.pid)))
+        order::closures::<{ order::EXACT }>(self, other, RECURSION_LEVELS_MAX)
     }
 }
 
 impl Closure {
     /// Orders by what the BEAM compares before the free variables.
-    pub(crate) fn compare_identity(&self, other: &Self) -> std::cmp::Ordering {
+    pub(crate) fn compare_before_free(&self, other: &Self) -> std::cmp::Ordering {
         self.module
             .cmp(&other.module)
             .then(self.index.cmp(&other.index))
             .then(self.old_uniq.cmp(&other.old_uniq))
+            .then(self.free.len().cmp(&other.free.len()))
+    }
+
+    /// Orders by all that the BEAM does not compare.
+    pub(crate) fn compare_after_free(&self, other: &Self) -> std::cmp::Ordering {
+        let rest = |closure: &Self| (closure.uniq, closure.arity, closure.old_index);
+        self.pid.cmp(&other.pid).then_with(|| rest(self).cmp(&rest(other)))
+    }
+
+    /// What this alone holds, if there are containers in it.
+    pub(crate) fn sole(&mut self) -> Option<release::Parts<'_>> {
+        Arc::get_mut(&mut self.0).map(|parts| [&mut *parts.free, &mut []])
+    }
+}
+
+impl Drop for Closure {
+    fn drop(&mut self) {
+        if let Some(parts) = self.sole() {
+            release::release(parts);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod big_integer;
 mod binary;
 mod convert;
 mod decode;
+mod deep;
 #[cfg(feature = "eetf")]
 mod eetf;
 mod encode;
@@ -32,8 +33,10 @@ mod map;
 mod order;
 mod phash;
 mod phash2;
+mod release;
 #[cfg(feature = "serde")]
 mod serde;
+mod stack;
 mod tag;
 mod term;
 mod text;

@@ -13,9 +13,8 @@ pub const REFERENCE_WORDS_MAX: usize = 5;
 
 /// Levels of nesting that the decoder accepts.
 ///
-/// It does not recurse, but what it builds is compared, printed and dropped by recursion: at this
-/// depth the deepest of those walks stays within a quarter of a 2 MiB thread stack, even in a
-/// debug build.
+/// Neither it nor what walks over terms here needs a stack for that; code elsewhere may recurse
+/// over what it is sent, and at this depth does well with the 2 MiB of a thread.
 pub const DEPTH_MAX: usize = 1024;
 
 /// Terms inside one decoded term. One byte on the wire can become a term of 24 bytes, so this
@@ -28,6 +27,10 @@ pub const NEW_ATOMS_MAX: usize = 1 << 20;
 
 /// Bytes that a compressed term (tag 80) may inflate to.
 pub const INFLATED_BYTES_MAX: usize = 64 << 20;
+
+/// Levels of a term that are compared, hashed and dropped by recursion, which is faster; what lies
+/// deeper is walked with a stack of our own. All of these levels fit a stack of 256 KiB.
+pub(crate) const RECURSION_LEVELS_MAX: usize = 64;
 
 /// Levels of nesting in text. The parsers recurse, some frames a level.
 pub const TEXT_DEPTH_MAX: usize = 200;

@@ -7,6 +7,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::binary::Binary;
+use crate::equality;
+use crate::limits::RECURSION_LEVELS_MAX;
+use crate::release;
 use crate::term::Term;
 
 /// A non-empty list; the empty one is [`Term::Nil`].
@@ -118,6 +121,17 @@ impl List {
         }
     }
 
+    /// What this alone holds, if there are containers in it.
+    pub(crate) fn sole(&mut self) -> Option<release::Parts<'_>> {
+        match &mut self.0 {
+            Repr::Proper(elements) => release::sole(elements).map(|elements| [elements, &mut []]),
+            Repr::Other(other) => match Arc::get_mut(other)? {
+                Other::Improper { elements, tail } => Some([elements, std::slice::from_mut(tail)]),
+                Other::Bytes(_) | Other::Integers(_) => None,
+            },
+        }
+    }
+
     pub(crate) fn parts(&self) -> Parts<'_> {
         match &self.0 {
             Repr::Proper(elements) => Parts::Terms(elements, &NIL),
@@ -185,18 +199,7 @@ impl<'a> IntoIterator for &'a List {
 
 impl PartialEq for List {
     fn eq(&self, other: &Self) -> bool {
-        match (self.parts(), other.parts()) {
-            (Parts::Terms(left, left_tail), Parts::Terms(right, right_tail)) => {
-                left == right && left_tail == right_tail
-            }
-            (Parts::Bytes(left), Parts::Bytes(right)) => left == right,
-            (Parts::Integers(left), Parts::Integers(right)) => left == right,
-            _ => {
-                self.len() == other.len()
-                    && self.tail() == other.tail()
-                    && self.iter().eq(other.iter())
-            }
-        }
+        equality::lists(self, other, RECURSION_LEVELS_MAX)
     }
 }
 
@@ -204,11 +207,15 @@ impl Eq for List {}
 
 impl Hash for List {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_usize(self.len());
-        for element in self {
-            element.hash(state);
+        equality::hash_list(self, state, RECURSION_LEVELS_MAX);
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        if let Some(parts) = self.sole() {
+            release::release(parts);
         }
-        self.tail().hash(state);
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use crate::limits::MAP_ENTRIES_UNINDEXED_MAX;
+use crate::limits::{MAP_ENTRIES_UNINDEXED_MAX, RECURSION_LEVELS_MAX};
 use crate::term::Term;
+use crate::{equality, order, release};
 
 /// A map; keys differ by `=:=`. Clones share the pairs, changes copy them.
 #[derive(Clone)]
@@ -96,7 +97,7 @@ impl Map {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &Term) -> Option<&Term> {
-        self.position(key).map(|at| &self.flat()[at * 2 + 1])
+        self.get_within(key, RECURSION_LEVELS_MAX)
     }
 
     /// The value of the key that is the atom of this text.
@@ -113,7 +114,7 @@ impl Map {
     /// Whether there is a pair of this key.
     #[must_use]
     pub fn contains_key(&self, key: &Term) -> bool {
-        self.position(key).is_some()
+        self.position(key, RECURSION_LEVELS_MAX).is_some()
     }
 
     /// The number of pairs.
@@ -138,8 +139,15 @@ impl Map {
     /// The pairs in the order of their keys ([`Term`]'s `Ord`, the order of `deterministic`).
     #[must_use]
     pub fn sorted(&self) -> Vec<(&Term, &Term)> {
+        self.sorted_within(RECURSION_LEVELS_MAX)
+    }
+
+    /// The same, comparing keys with so many levels of recursion.
+    pub(crate) fn sorted_within(&self, levels: usize) -> Vec<(&Term, &Term)> {
         let mut pairs: Vec<_> = self.iter().collect();
-        pairs.sort_unstable_by(|left, right| left.0.cmp(right.0));
+        pairs.sort_unstable_by(|left, right| {
+            order::compare::<{ order::EXACT }>(left.0, right.0, levels)
+        });
         pairs
     }
 
@@ -148,7 +156,7 @@ impl Map {
     pub fn insert(&self, key: impl Into<Term>, value: impl Into<Term>) -> Self {
         let (key, value) = (key.into(), value.into());
         let mut flat = self.flat().to_vec();
-        match self.position(&key) {
+        match self.position(&key, RECURSION_LEVELS_MAX) {
             Some(at) => flat[at * 2 + 1] = value,
             None => flat.extend([key, value]),
         }
@@ -158,7 +166,7 @@ impl Map {
     /// A map without this key.
     #[must_use]
     pub fn remove(&self, key: &Term) -> Self {
-        let Some(at) = self.position(key) else { return self.clone() };
+        let Some(at) = self.position(key, RECURSION_LEVELS_MAX) else { return self.clone() };
         let mut flat = self.flat().to_vec();
         flat.drain(at * 2..at * 2 + 2);
         Self::from_flat(flat.into_iter()).expect("a part of unique keys")
@@ -172,13 +180,27 @@ impl Map {
         }
     }
 
-    fn position(&self, key: &Term) -> Option<usize> {
+    /// The value of a key that is compared with so many levels of recursion.
+    pub(crate) fn get_within(&self, key: &Term, levels: usize) -> Option<&Term> {
+        self.position(key, levels).map(|at| &self.flat()[at * 2 + 1])
+    }
+
+    fn position(&self, key: &Term, levels: usize) -> Option<usize> {
+        let is_key = |found: &Term| equality::equal(found, key, levels);
         match &self.0 {
-            Repr::Small(pairs) => pairs.iter().step_by(2).position(|found| found == key),
+            Repr::Small(pairs) => pairs.iter().step_by(2).position(is_key),
             Repr::Large(large) => large
                 .index
-                .find(large.hasher.hash_one(key), |&at| large.pairs[at as usize * 2] == *key)
+                .find(large.hasher.hash_one(key), |&at| is_key(&large.pairs[at as usize * 2]))
                 .map(|&at| at as usize),
+        }
+    }
+
+    /// What this alone holds, if there are containers in it.
+    pub(crate) fn sole(&mut self) -> Option<release::Parts<'_>> {
+        match &mut self.0 {
+            Repr::Small(pairs) => release::sole(pairs).map(|pairs| [pairs, &mut []]),
+            Repr::Large(large) => Arc::get_mut(large).map(|large| [&mut *large.pairs, &mut []]),
         }
     }
 }
@@ -196,8 +218,7 @@ impl Default for Map {
 
 impl PartialEq for Map {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self.iter().all(|(key, value)| other.get(key).is_some_and(|found| found == value))
+        equality::maps(self, other, RECURSION_LEVELS_MAX)
     }
 }
 
@@ -205,11 +226,15 @@ impl Eq for Map {}
 
 impl Hash for Map {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The order of pairs must not matter, so each pair is hashed by itself and the sum is folded in.
-        let pair_hasher = foldhash::fast::FixedState::default();
-        let sum = self.iter().fold(0u64, |sum, pair| sum.wrapping_add(pair_hasher.hash_one(pair)));
-        state.write_usize(self.len());
-        state.write_u64(sum);
+        equality::hash_map(self, state, RECURSION_LEVELS_MAX);
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        if let Some(parts) = self.sole() {
+            release::release(parts);
+        }
     }
 }
 

@@ -10,15 +10,17 @@ use num_traits::FromPrimitive;
 
 use crate::big_integer::BigInteger;
 use crate::binary::BitString;
-use crate::fun::Fun;
+use crate::deep;
+use crate::fun::{Closure, Fun};
+use crate::limits::RECURSION_LEVELS_MAX;
 use crate::list::List;
 use crate::map::Map;
 use crate::term::Term;
 
 /// Integers and floats by value, as `<` does.
-const NUMERIC: u8 = 0;
+pub(crate) const NUMERIC: u8 = 0;
 /// Integers before floats, as keys of maps.
-const EXACT: u8 = 1;
+pub(crate) const EXACT: u8 = 1;
 /// The same, but 0.0 and -0.0 are one: only good for telling what is equal.
 const EXACT_OTP26: u8 = 2;
 
@@ -26,32 +28,32 @@ const EXACT_OTP26: u8 = 2;
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// Position of a type among the others; integers and floats share theirs.
-mod rank {
-    pub(super) const NUMBER: u8 = 0;
-    pub(super) const ATOM: u8 = 1;
-    pub(super) const REFERENCE: u8 = 2;
-    pub(super) const FUN: u8 = 3;
-    pub(super) const PORT: u8 = 4;
-    pub(super) const PID: u8 = 5;
-    pub(super) const TUPLE: u8 = 6;
-    pub(super) const MAP: u8 = 7;
-    pub(super) const NIL: u8 = 8;
-    pub(super) const LIST: u8 = 9;
-    pub(super) const BIT_STRING: u8 = 10;
-    pub(super) const LOCAL: u8 = 11;
+pub(crate) mod rank {
+    pub(crate) const NUMBER: u8 = 0;
+    pub(crate) const ATOM: u8 = 1;
+    pub(crate) const REFERENCE: u8 = 2;
+    pub(crate) const FUN: u8 = 3;
+    pub(crate) const PORT: u8 = 4;
+    pub(crate) const PID: u8 = 5;
+    pub(crate) const TUPLE: u8 = 6;
+    pub(crate) const MAP: u8 = 7;
+    pub(crate) const NIL: u8 = 8;
+    pub(crate) const LIST: u8 = 9;
+    pub(crate) const BIT_STRING: u8 = 10;
+    pub(crate) const LOCAL: u8 = 11;
 }
 
 impl Term {
     /// Compares as Erlang's `<`, `==` and `>` do: integers and floats by their exact value.
     #[must_use]
     pub fn cmp_order(&self, other: &Self) -> Ordering {
-        compare::<NUMERIC>(self, other)
+        compare::<NUMERIC>(self, other, RECURSION_LEVELS_MAX)
     }
 
     /// Erlang's `=:=` as it was up to OTP 26, where `0.0 =:= -0.0`.
     #[must_use]
     pub fn exactly_equals_otp26(&self, other: &Self) -> bool {
-        compare::<EXACT_OTP26>(self, other) == Ordering::Equal
+        compare::<EXACT_OTP26>(self, other, RECURSION_LEVELS_MAX) == Ordering::Equal
     }
 
     pub(crate) fn rank(&self) -> u8 {
@@ -82,11 +84,12 @@ impl PartialOrd for Term {
 /// only terms that are `=:=` compare equal.
 impl Ord for Term {
     fn cmp(&self, other: &Self) -> Ordering {
-        compare::<EXACT>(self, other)
+        compare::<EXACT>(self, other, RECURSION_LEVELS_MAX)
     }
 }
 
-fn compare<const HOW: u8>(left: &Term, right: &Term) -> Ordering {
+/// Compares with so many levels of recursion; what is deeper is left to [`deep`].
+pub(crate) fn compare<const HOW: u8>(left: &Term, right: &Term, levels: usize) -> Ordering {
     match (left, right) {
         (Term::Integer(left), Term::Integer(right)) => left.cmp(right),
         (Term::BigInteger(left), Term::BigInteger(right)) => left.cmp(right),
@@ -108,14 +111,8 @@ fn compare<const HOW: u8>(left: &Term, right: &Term) -> Ordering {
         (Term::Float(left), Term::BigInteger(right)) => big_and_float(right, *left).reverse(),
         (Term::Atom(left), Term::Atom(right)) => left.cmp(right),
         (Term::Reference(left), Term::Reference(right)) => left.cmp(right),
-        (Term::Fun(left), Term::Fun(right)) => funs::<HOW>(left, right),
         (Term::Port(left), Term::Port(right)) => left.cmp(right),
         (Term::Pid(left), Term::Pid(right)) => left.cmp(right),
-        (Term::Tuple(left), Term::Tuple(right)) => {
-            left.len().cmp(&right.len()).then_with(|| slices::<HOW>(left, right))
-        }
-        (Term::Map(left), Term::Map(right)) => maps::<HOW>(left, right),
-        (Term::List(left), Term::List(right)) => lists::<HOW>(left, right),
         (Term::Binary(left), Term::Binary(right)) => left.cmp(right),
         (Term::Binary(left), Term::BitString(right)) => {
             bits((left, left.len() * 8), of_bits(right))
@@ -125,7 +122,28 @@ fn compare<const HOW: u8>(left: &Term, right: &Term) -> Ordering {
         }
         (Term::BitString(left), Term::BitString(right)) => bits(of_bits(left), of_bits(right)),
         (Term::Local(left), Term::Local(right)) => left.cmp(right),
-        _ => left.rank().cmp(&right.rank()),
+        _ if left.rank() != right.rank() => left.rank().cmp(&right.rank()),
+        _ => match levels.checked_sub(1) {
+            Some(levels) => containers::<HOW>(left, right, levels),
+            None => deep::compare::<HOW>(left, right),
+        },
+    }
+}
+
+/// Compares terms of one type that may have terms in them.
+fn containers<const HOW: u8>(left: &Term, right: &Term, levels: usize) -> Ordering {
+    match (left, right) {
+        (Term::Tuple(left), Term::Tuple(right)) => {
+            left.len().cmp(&right.len()).then_with(|| slices::<HOW>(left, right, levels))
+        }
+        (Term::Map(left), Term::Map(right)) => maps::<HOW>(left, right, levels),
+        (Term::List(left), Term::List(right)) => lists::<HOW>(left, right, levels),
+        (Term::Fun(Fun::Closure(left)), Term::Fun(Fun::Closure(right))) => {
+            closures::<HOW>(left, right, levels)
+        }
+        (Term::Fun(left), Term::Fun(right)) => left.cmp(right),
+        // Of one type, and all others are compared: `[]` and `[]`.
+        _ => Ordering::Equal,
     }
 }
 
@@ -156,22 +174,22 @@ fn big_and_float(big: &BigInteger, float: f64) -> Ordering {
     }
 }
 
-fn slices<const HOW: u8>(left: &[Term], right: &[Term]) -> Ordering {
+fn slices<const HOW: u8>(left: &[Term], right: &[Term], levels: usize) -> Ordering {
     left.iter()
         .zip(right)
-        .map(|(left, right)| compare::<HOW>(left, right))
+        .map(|(left, right)| compare::<HOW>(left, right, levels))
         .find(|order| order.is_ne())
         .unwrap_or(Ordering::Equal)
 }
 
-fn lists<const HOW: u8>(left: &List, right: &List) -> Ordering {
+fn lists<const HOW: u8>(left: &List, right: &List, levels: usize) -> Ordering {
     let mut rights = right.iter();
     for left_element in left {
         let Some(right_element) = rights.next() else {
             // The left goes on with a cell where the right has its tail.
             return rank::LIST.cmp(&right.tail().rank());
         };
-        let order = compare::<HOW>(&left_element, &right_element);
+        let order = compare::<HOW>(&left_element, &right_element, levels);
         if order.is_ne() {
             return order;
         }
@@ -179,34 +197,36 @@ fn lists<const HOW: u8>(left: &List, right: &List) -> Ordering {
     if rights.next().is_some() {
         return left.tail().rank().cmp(&rank::LIST);
     }
-    compare::<HOW>(left.tail(), right.tail())
+    compare::<HOW>(left.tail(), right.tail(), levels)
 }
 
-fn maps<const HOW: u8>(left: &Map, right: &Map) -> Ordering {
+fn maps<const HOW: u8>(left: &Map, right: &Map, levels: usize) -> Ordering {
     left.len().cmp(&right.len()).then_with(|| {
-        let (left, right) = (left.sorted(), right.sorted());
-        let keys = left.iter().zip(&right).map(|(left, right)| key::<HOW>(left.0, right.0));
-        let values = left.iter().zip(&right).map(|(left, right)| compare::<HOW>(left.1, right.1));
+        let (left, right) = (left.sorted_within(levels), right.sorted_within(levels));
+        let pairs = || left.iter().zip(&right);
+        let keys = pairs().map(|(left, right)| key::<HOW>(left.0, right.0, levels));
+        let values = pairs().map(|(left, right)| compare::<HOW>(left.1, right.1, levels));
         keys.chain(values).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     })
 }
 
 /// Keys differ by `=:=` even where values are compared by `==`.
-fn key<const HOW: u8>(left: &Term, right: &Term) -> Ordering {
-    if HOW == EXACT_OTP26 { compare::<EXACT_OTP26>(left, right) } else { left.cmp(right) }
+fn key<const HOW: u8>(left: &Term, right: &Term, levels: usize) -> Ordering {
+    match HOW {
+        EXACT_OTP26 => compare::<EXACT_OTP26>(left, right, levels),
+        _ => compare::<EXACT>(left, right, levels),
+    }
 }
 
-fn funs<const HOW: u8>(left: &Fun, right: &Fun) -> Ordering {
-    if HOW == EXACT {
-        return left.cmp(right);
-    }
-    match (left, right) {
-        (Fun::Closure(left), Fun::Closure(right)) => left
-            .compare_identity(right)
-            .then(left.free.len().cmp(&right.free.len()))
-            .then_with(|| slices::<HOW>(&left.free, &right.free)),
-        _ => left.cmp(right),
-    }
+pub(crate) fn closures<const HOW: u8>(left: &Closure, right: &Closure, levels: usize) -> Ordering {
+    left.compare_before_free(right)
+        .then_with(|| slices::<HOW>(&left.free, &right.free, levels))
+        .then_with(|| after_free::<HOW>(left, right))
+}
+
+/// What tells closures of equal free variables apart, where it matters.
+pub(crate) fn after_free<const HOW: u8>(left: &Closure, right: &Closure) -> Ordering {
+    if HOW == EXACT { left.compare_after_free(right) } else { Ordering::Equal }
 }
 
 fn of_bits(bits: &BitString) -> (&[u8], usize) {

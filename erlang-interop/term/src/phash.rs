@@ -3,9 +3,12 @@
 //! A running value, multiplied by a prime near 2^28 for each byte and each kind of part. Checked
 //! against vectors made by OTP 25 and 27.
 
+use std::slice;
+
 use crate::fun::Fun;
 use crate::list::{List, Parts};
 use crate::phash2::hash32;
+use crate::stack::Stack;
 use crate::term::Term;
 
 const P1: u32 = 268_440_163;
@@ -39,7 +42,70 @@ fn bytes(hash: u32, prime: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(hash, |hash, byte| step(hash, prime, u32::from(*byte)))
 }
 
-fn fold(term: &Term, hash: u32) -> u32 {
+/// What is left of terms that were begun.
+enum Rest<'a> {
+    /// Elements of a tuple of so many.
+    Tuple(slice::Iter<'a, Term>, usize),
+    Free(slice::Iter<'a, Term>),
+    List(slice::Iter<'a, Term>, &'a Term),
+    /// A list whose tail was hashed.
+    ListEnd,
+}
+
+fn fold(term: &Term, mut hash: u32) -> u32 {
+    let mut stack = Stack::new();
+    let mut next = Some(term);
+    loop {
+        if let Some(term) = next.take() {
+            hash = open(term, hash, &mut stack);
+        }
+        let Some(rest) = stack.pop() else { return hash };
+        match rest {
+            Rest::Tuple(mut elements, arity) => {
+                next = elements.next();
+                match next {
+                    Some(_) => stack.push(Rest::Tuple(elements, arity)),
+                    None => hash = step(hash, P9, arity as u32),
+                }
+            }
+            Rest::Free(mut values) => {
+                next = values.next();
+                if next.is_some() {
+                    stack.push(Rest::Free(values));
+                }
+            }
+            Rest::List(mut elements, tail) => {
+                let other = elements.find(|element| match element {
+                    Term::Integer(value @ 0..=255) => {
+                        hash = step(hash, P2, *value as u32);
+                        false
+                    }
+                    _ => true,
+                });
+                next = other.or(Some(tail));
+                let later = other.map_or(Rest::ListEnd, |_| Rest::List(elements, tail));
+                stack.push(later);
+            }
+            // The tail, `[]` included, gets a factor of its own.
+            Rest::ListEnd => hash = hash.wrapping_mul(P8),
+        }
+    }
+}
+
+/// Mixes in a term, or how it begins, with the terms inside it put on the stack.
+fn open<'a>(term: &'a Term, hash: u32, stack: &mut Stack<Rest<'a>>) -> u32 {
+    match term {
+        Term::Tuple(elements) => {
+            stack.push(Rest::Tuple(elements.iter(), elements.len()));
+            hash
+        }
+        Term::List(list) => open_list(list, hash, stack),
+        Term::Fun(fun) => open_fun(fun, hash, stack),
+        leaf => fold_leaf(leaf, hash),
+    }
+}
+
+fn fold_leaf(term: &Term, hash: u32) -> u32 {
     match term {
         Term::Nil => step(hash, P3, 1),
         Term::Atom(atom) => step(hash, P1, atom.phash2_value()),
@@ -77,13 +143,8 @@ fn fold(term: &Term, hash: u32) -> u32 {
         Term::Reference(reference) => {
             bytes(hash, P9, &reference.words()[0].to_le_bytes()).wrapping_mul(P10)
         }
-        Term::Fun(fun) => fold_fun(fun, hash),
-        Term::Tuple(elements) => {
-            let hash = elements.iter().fold(hash, |hash, element| fold(element, hash));
-            step(hash, P9, elements.len() as u32)
-        }
         Term::Map(_) => step(hash, P13, P14).wrapping_add(hash32(term)),
-        Term::List(list) => fold_list(list, hash),
+        Term::Tuple(_) | Term::List(_) | Term::Fun(_) => fold(term, hash),
         // No BEAM hashes these without reading them first; their bytes stand in.
         Term::Local(local) => bytes(hash, P1, local.bytes()),
     }
@@ -95,7 +156,7 @@ fn magnitude(hash: u32, value: u64) -> u32 {
     bytes(hash, P2, &value.to_le_bytes()[..len])
 }
 
-fn fold_fun(fun: &Fun, hash: u32) -> u32 {
+fn open_fun<'a>(fun: &'a Fun, hash: u32, stack: &mut Stack<Rest<'a>>) -> u32 {
     match fun {
         Fun::Export(export) => {
             let hash = step(hash, P11, u32::from(export.arity()));
@@ -106,24 +167,23 @@ fn fold_fun(fun: &Fun, hash: u32) -> u32 {
             let hash = step(hash, P10, closure.free.len() as u32);
             let hash = step(hash, P1, closure.module.phash2_value());
             let hash = step(hash, P2, closure.index);
-            let hash = step(hash, P2, closure.old_uniq as u32);
-            closure.free.iter().fold(hash, |hash, value| fold(value, hash))
+            stack.push(Rest::Free(closure.free.iter()));
+            step(hash, P2, closure.old_uniq as u32)
         }
     }
 }
 
-/// The tail, `[]` included, gets a factor of its own.
-fn fold_list(list: &List, hash: u32) -> u32 {
+fn open_list<'a>(list: &'a List, hash: u32, stack: &mut Stack<Rest<'a>>) -> u32 {
     let hash = match list.parts() {
         Parts::Bytes(string) => bytes(hash, P2, string),
         Parts::Integers(_) => list.iter().fold(hash, |hash, element| match element {
             Term::Integer(value @ 0..=255) => step(hash, P2, value as u32),
-            other => fold(&other, hash),
+            other => fold_leaf(&other, hash),
         }),
-        Parts::Terms(elements, _) => elements.iter().fold(hash, |hash, element| match element {
-            Term::Integer(value @ 0..=255) => step(hash, P2, *value as u32),
-            other => fold(other, hash),
-        }),
+        Parts::Terms(elements, tail) => {
+            stack.push(Rest::List(elements.iter(), tail));
+            return hash;
+        }
     };
-    fold(list.tail(), hash).wrapping_mul(P8)
+    fold_leaf(&Term::Nil, hash).wrapping_mul(P8)
 }

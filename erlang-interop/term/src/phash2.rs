@@ -3,10 +3,13 @@
 //! Bob Jenkins' mix over the term, depth first. The value never differs between releases, which is
 //! what makes it fit for sharing load with Elixir nodes.
 
+use std::slice;
+
 use crate::binary::BitString;
 use crate::fun::Fun;
 use crate::list::{List, Parts};
 use crate::map::Map;
+use crate::stack::Stack;
 use crate::term::Term;
 
 const GOLDEN: u32 = 0x9e37_79b9;
@@ -60,7 +63,82 @@ pub(crate) fn hash32(term: &Term) -> u32 {
     fold(term, 0)
 }
 
-fn fold(term: &Term, hash: u32) -> u32 {
+/// What is left of terms that were begun.
+enum Rest<'a> {
+    Terms(slice::Iter<'a, Term>),
+    /// Bytes in a row are mixed together.
+    List {
+        elements: slice::Iter<'a, Term>,
+        tail: &'a Term,
+        run: ByteRun,
+    },
+    /// Each pair is hashed by itself, so that their order does not matter.
+    Pairs {
+        flat: slice::Iter<'a, Term>,
+        pairs: u32,
+        before: u32,
+    },
+}
+
+fn fold(term: &Term, mut hash: u32) -> u32 {
+    let mut stack = Stack::new();
+    let mut next = Some(term);
+    loop {
+        if let Some(term) = next.take() {
+            hash = open(term, hash, &mut stack);
+        }
+        let Some(rest) = stack.pop() else { return hash };
+        match rest {
+            Rest::Terms(mut terms) => {
+                next = terms.next();
+                if terms.len() > 0 {
+                    stack.push(Rest::Terms(terms));
+                }
+            }
+            Rest::List { mut elements, tail, mut run } => {
+                let other = elements.find(|element| match element {
+                    Term::Integer(value @ 0..=255) => {
+                        hash = run.push(*value as u8, hash);
+                        false
+                    }
+                    _ => true,
+                });
+                hash = run.end(hash);
+                next = other.or(Some(tail));
+                if other.is_some() {
+                    stack.push(Rest::List { elements, tail, run });
+                }
+            }
+            Rest::Pairs { mut flat, mut pairs, before } => {
+                if flat.len().is_multiple_of(2) {
+                    // A pair is done, or this is the start, where the hash was set to nothing.
+                    pairs ^= std::mem::take(&mut hash);
+                }
+                next = flat.next();
+                match next {
+                    Some(_) => stack.push(Rest::Pairs { flat, pairs, before }),
+                    None => hash = mix_one(before, pairs, constant(19)),
+                }
+            }
+        }
+    }
+}
+
+/// Mixes in a term, or how it begins, with the terms inside it put on the stack.
+fn open<'a>(term: &'a Term, hash: u32, stack: &mut Stack<Rest<'a>>) -> u32 {
+    match term {
+        Term::Tuple(elements) => {
+            stack.push(Rest::Terms(elements.iter()));
+            mix_one(hash, elements.len() as u32, constant(9))
+        }
+        Term::Map(map) => open_map(map, hash, stack),
+        Term::List(list) => open_list(list, hash, stack),
+        Term::Fun(fun) => open_fun(fun, hash, stack),
+        leaf => fold_leaf(leaf, hash),
+    }
+}
+
+fn fold_leaf(term: &Term, hash: u32) -> u32 {
     match term {
         Term::Integer(value) => integer(*value, hash),
         Term::BigInteger(value) => {
@@ -74,17 +152,10 @@ fn fold(term: &Term, hash: u32) -> u32 {
         Term::Atom(atom) if hash == 0 => atom.phash2_value(),
         Term::Atom(atom) => mix_one(hash, atom.phash2_value(), constant(3)),
         Term::Reference(reference) => mix_one(hash, reference.words()[0], constant(7)),
-        Term::Fun(fun) => fold_fun(fun, hash),
         Term::Port(port) => two_words(hash, port.id(), constant(6)),
         Term::Pid(pid) => mix_one(hash, pid.id(), constant(5)),
-        Term::Tuple(elements) => {
-            let hash = mix_one(hash, elements.len() as u32, constant(9));
-            elements.iter().fold(hash, |hash, element| fold(element, hash))
-        }
-        Term::Map(map) => fold_map(map, hash),
         Term::Nil if hash == 0 => NIL_ALONE,
         Term::Nil => mix_one(hash, NIL_VALUE, constant(2)),
-        Term::List(list) => fold_list(list, hash),
         Term::Binary(bytes) => {
             let start = constant(13).wrapping_add(hash);
             if bytes.is_empty() { start } else { block(bytes, start) }
@@ -92,6 +163,7 @@ fn fold(term: &Term, hash: u32) -> u32 {
         Term::BitString(bits) => fold_bits(bits, hash),
         // No BEAM hashes these without reading them first; their bytes stand in.
         Term::Local(local) => block(local.bytes(), constant(13).wrapping_add(hash)),
+        Term::Tuple(_) | Term::Map(_) | Term::List(_) | Term::Fun(_) => fold(term, hash),
     }
 }
 
@@ -105,7 +177,7 @@ fn integer(value: i64, mut hash: u32) -> u32 {
     mix_one(hash, value as u32, GOLDEN)
 }
 
-fn fold_fun(fun: &Fun, hash: u32) -> u32 {
+fn open_fun<'a>(fun: &'a Fun, hash: u32, stack: &mut Stack<Rest<'a>>) -> u32 {
     match fun {
         Fun::Export(export) => {
             let module = export.module().phash2_value();
@@ -115,29 +187,28 @@ fn fold_fun(fun: &Fun, hash: u32) -> u32 {
         Fun::Closure(closure) => {
             let free = closure.free.len() as u32;
             let hash = mix_two(hash, free, closure.module.phash2_value(), GOLDEN);
-            let hash = mix_two(hash, closure.index, closure.old_uniq as u32, GOLDEN);
-            closure.free.iter().fold(hash, |hash, value| fold(value, hash))
+            stack.push(Rest::Terms(closure.free.iter()));
+            mix_two(hash, closure.index, closure.old_uniq as u32, GOLDEN)
         }
     }
 }
 
-fn fold_map(map: &Map, hash: u32) -> u32 {
-    let hash = mix_one(hash, map.len() as u32, constant(16));
+fn open_map<'a>(map: &'a Map, hash: u32, stack: &mut Stack<Rest<'a>>) -> u32 {
+    let before = mix_one(hash, map.len() as u32, constant(16));
     if map.is_empty() {
-        return hash;
+        return before;
     }
-    let pairs = map.iter().fold(0, |pairs, (key, value)| pairs ^ fold(value, fold(key, 0)));
-    mix_one(hash, pairs, constant(19))
+    stack.push(Rest::Pairs { flat: map.flat().iter(), pairs: 0, before });
+    0
 }
 
-fn fold_list(list: &List, mut hash: u32) -> u32 {
+fn open_list<'a>(list: &'a List, mut hash: u32, stack: &mut Stack<Rest<'a>>) -> u32 {
     let mut run = ByteRun::default();
     match list.parts() {
         Parts::Bytes(bytes) => {
             for byte in &**bytes {
                 hash = run.push(*byte, hash);
             }
-            fold(&Term::Nil, run.end(hash))
         }
         Parts::Integers(integers) => {
             for value in integers {
@@ -146,20 +217,13 @@ fn fold_list(list: &List, mut hash: u32) -> u32 {
                     Err(_) => hash = integer(i64::from(*value), run.end(hash)),
                 }
             }
-            fold(&Term::Nil, run.end(hash))
         }
         Parts::Terms(elements, tail) => {
-            for element in elements {
-                match element {
-                    Term::Integer(value) if (0..=255).contains(value) => {
-                        hash = run.push(*value as u8, hash);
-                    }
-                    other => hash = fold(other, run.end(hash)),
-                }
-            }
-            fold(tail, run.end(hash))
+            stack.push(Rest::List { elements: elements.iter(), tail, run });
+            return hash;
         }
     }
+    fold_leaf(&Term::Nil, run.end(hash))
 }
 
 /// Bytes in a row within a list, which are mixed four at a time.

@@ -20,8 +20,8 @@ use crate::tuple::Tuple;
 /// [`Term::cmp_order`] is that of `<` and of `lists:sort/1`. `Display` and `Debug` print Erlang
 /// syntax, [`Term::to_elixir`] prints Elixir's.
 ///
-/// Dropping, comparing and printing recurse once a level. The decoders and parsers of this crate
-/// bound the depth of what they build; code that nests terms by itself must do so too.
+/// Dropping, comparing, hashing, encoding and printing take no more of the thread's stack however deep
+/// a term is. The decoders and parsers of this crate bound the depth of what they build.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Term {

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::release;
 use crate::term::Term;
 
 /// A tuple of terms; dereferences to its elements.
@@ -14,6 +15,21 @@ impl Tuple {
     #[must_use]
     pub fn new(elements: impl IntoIterator<Item = Term>) -> Self {
         Self(elements.into_iter().collect())
+    }
+}
+
+impl Tuple {
+    /// What this alone holds, if there are containers in it.
+    pub(crate) fn sole(&mut self) -> Option<release::Parts<'_>> {
+        release::sole(&mut self.0).map(|elements| [elements, &mut []])
+    }
+}
+
+impl Drop for Tuple {
+    fn drop(&mut self) {
+        if let Some(parts) = self.sole() {
+            release::release(parts);
+        }
     }
 }
 

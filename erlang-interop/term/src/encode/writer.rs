@@ -2,6 +2,8 @@
 
 use std::slice;
 
+use bytes::Bytes;
+
 use super::{AtomEncoding, AtomRefs, EncodeError, EncodeOptions, PortEncoding, Sink};
 use crate::atom::Atom;
 use crate::binary::Binary;
@@ -9,6 +11,7 @@ use crate::fun::{Closure, Fun};
 use crate::identifier::Reference;
 use crate::list::{List, Parts};
 use crate::map::Map;
+use crate::stack::Stack;
 use crate::tag;
 use crate::term::Term;
 
@@ -38,6 +41,46 @@ enum Rest<'a> {
     Slice(slice::Iter<'a, Term>),
     /// Keys and values in the order of their keys.
     Sorted(std::vec::IntoIter<&'a Term>),
+    /// The size of a fun whose free variables are written: where it stands in the sink.
+    FunSize(usize),
+}
+
+/// A sink, or the bytes of funs that wait for their sizes.
+trait Output: Sink {
+    /// The bytes so far, where what was written can still be changed.
+    fn written(&mut self) -> Option<&mut Vec<u8>>;
+}
+
+/// Writes through to a sink.
+struct Through<'s, S>(&'s mut S);
+
+impl<S: Sink> Sink for Through<'_, S> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.put(bytes);
+    }
+
+    #[inline]
+    fn put_shared(&mut self, bytes: Bytes) {
+        self.0.put_shared(bytes);
+    }
+
+    #[inline]
+    fn shared_bytes_min(&self) -> usize {
+        self.0.shared_bytes_min()
+    }
+}
+
+impl<S: Sink> Output for Through<'_, S> {
+    fn written(&mut self) -> Option<&mut Vec<u8>> {
+        None
+    }
+}
+
+impl Output for Vec<u8> {
+    fn written(&mut self) -> Option<&mut Vec<u8>> {
+        Some(self)
+    }
 }
 
 pub(super) fn write<S: Sink, A: AtomRefs>(
@@ -46,13 +89,29 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
     sink: &mut S,
     atoms: &mut A,
 ) -> Result<(), EncodeError> {
+    write_to(term, options, &mut Through(sink), atoms)
+}
+
+fn write_to<S: Output, A: AtomRefs>(
+    term: &Term,
+    options: EncodeOptions,
+    sink: &mut S,
+    atoms: &mut A,
+) -> Result<(), EncodeError> {
     let mut writer = Writer { sink, atoms, options };
-    let mut later = Later { top: None, below: Vec::new() };
+    let mut later = Stack::new();
     let mut now = slice::from_ref(term).iter();
     loop {
         let Some(term) = now.next() else {
             match later.pop() {
-                Some(next) => now = next,
+                Some(Rest::Slice(rest)) => now = rest,
+                Some(Rest::Sorted(mut sorted)) => {
+                    if let Some(next) = sorted.next() {
+                        now = slice::from_ref(next).iter();
+                        later.push(Rest::Sorted(sorted));
+                    }
+                }
+                Some(Rest::FunSize(at)) => writer.fun_size(at)?,
                 None => return Ok(()),
             }
             continue;
@@ -60,15 +119,15 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
         match term {
             Term::Tuple(elements) => {
                 writer.tuple_header(elements.len())?;
-                later.push(std::mem::replace(&mut now, elements.iter()));
+                later.push_slice(std::mem::replace(&mut now, elements.iter()));
             }
             Term::Map(map) => {
                 writer.counted(tag::MAP, map.len(), "pairs of a map")?;
                 if options.deterministic {
-                    later.push(std::mem::take(&mut now));
-                    later.push_sorted(map);
+                    later.push_slice(std::mem::take(&mut now));
+                    later.push(Rest::Sorted(sorted(map)));
                 } else {
-                    later.push(std::mem::replace(&mut now, map.flat().iter()));
+                    later.push_slice(std::mem::replace(&mut now, map.flat().iter()));
                 }
             }
             Term::List(list) => match list.parts() {
@@ -79,56 +138,31 @@ pub(super) fn write<S: Sink, A: AtomRefs>(
                 }
                 Parts::Terms(elements, tail) => {
                     writer.counted(tag::LIST, elements.len(), "elements of a list")?;
-                    later.push(now);
-                    later.push(slice::from_ref(tail).iter());
+                    later.push_slice(now);
+                    later.push_slice(slice::from_ref(tail).iter());
                     now = elements.iter();
                 }
             },
             Term::Integer(first) if now.len() >= INTEGER_RUN_MIN => {
                 writer.integers(*first, &mut now);
             }
-            Term::Fun(Fun::Closure(closure)) => writer.closure(closure)?,
+            Term::Fun(Fun::Closure(closure)) => match writer.fun_header(closure)? {
+                Some(size_at) => {
+                    later.push_slice(std::mem::replace(&mut now, closure.free.iter()));
+                    later.push(Rest::FunSize(size_at));
+                }
+                None => writer.fun(term)?,
+            },
             leaf => writer.leaf(leaf)?,
         }
     }
 }
 
-/// A stack; its top is apart, so that flat terms need no allocation.
-struct Later<'a> {
-    top: Option<Rest<'a>>,
-    below: Vec<Rest<'a>>,
-}
-
-impl<'a> Later<'a> {
+impl<'a> Stack<Rest<'a>> {
     #[inline]
-    fn push(&mut self, rest: slice::Iter<'a, Term>) {
+    fn push_slice(&mut self, rest: slice::Iter<'a, Term>) {
         if rest.len() > 0 {
-            self.push_rest(Rest::Slice(rest));
-        }
-    }
-
-    fn push_sorted(&mut self, map: &'a Map) {
-        self.push_rest(Rest::Sorted(sorted(map)));
-    }
-
-    #[inline]
-    fn push_rest(&mut self, rest: Rest<'a>) {
-        if let Some(below) = self.top.replace(rest) {
-            self.below.push(below);
-        }
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<slice::Iter<'a, Term>> {
-        match self.top.take().or_else(|| self.below.pop())? {
-            Rest::Slice(rest) => Some(rest),
-            Rest::Sorted(mut sorted) => match sorted.next() {
-                Some(next) => {
-                    self.push_rest(Rest::Sorted(sorted));
-                    Some(slice::from_ref(next).iter())
-                }
-                None => Some([].iter()),
-            },
+            self.push(Rest::Slice(rest));
         }
     }
 }
@@ -168,7 +202,7 @@ fn length(what: &'static str, len: usize) -> Result<u32, EncodeError> {
     u32::try_from(len).map_err(|_| EncodeError::TooLong { what, len })
 }
 
-impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
+impl<S: Output, A: AtomRefs> Writer<'_, S, A> {
     #[inline]
     fn tag_u32(&mut self, tag: u8, value: u32) {
         let [a, b, c, d] = value.to_be_bytes();
@@ -390,7 +424,7 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
                 return self.leaf(term);
             }
             Term::Tuple(_) | Term::Map(_) | Term::List(_) | Term::Fun(Fun::Closure(_)) => {
-                return write(term, self.options, self.sink, self.atoms);
+                return write_to(term, self.options, self.sink, self.atoms);
             }
         }
         Ok(())
@@ -410,23 +444,37 @@ impl<S: Sink, A: AtomRefs> Writer<'_, S, A> {
         self.words(reference.words());
     }
 
-    /// The size comes first and counts what follows, so the rest is written apart. Closures nest only in
-    /// each other's free variables, within the depth that terms have.
-    fn closure(&mut self, closure: &Closure) -> Result<(), EncodeError> {
-        let mut body = Vec::new();
-        let mut inner = Writer { sink: &mut body, atoms: &mut *self.atoms, options: self.options };
-        inner.sink.put(&[closure.arity]);
-        inner.sink.put(&closure.uniq);
-        inner.words(&[closure.index, length("free variables", closure.free.len())?]);
-        inner.atom(&closure.module);
-        inner.integer(i64::from(closure.old_index));
-        inner.integer(i64::from(closure.old_uniq));
-        inner.rare(&Term::Pid(closure.pid.clone()))?;
-        for value in &closure.free {
-            write(value, self.options, &mut body, self.atoms)?;
+    /// A fun for a sink that takes no changes: its size, which comes first, counts what follows, so
+    /// the whole is written apart, with the funs in its free variables.
+    fn fun(&mut self, term: &Term) -> Result<(), EncodeError> {
+        let mut bytes = Vec::new();
+        write_to(term, self.options, &mut bytes, self.atoms)?;
+        self.sink.put(&bytes);
+        Ok(())
+    }
+
+    /// What comes before the free variables, and where the size is to be put; `None`, and nothing is
+    /// written, when it cannot be put there later.
+    fn fun_header(&mut self, closure: &Closure) -> Result<Option<usize>, EncodeError> {
+        let Some(written) = self.sink.written() else { return Ok(None) };
+        let size_at = written.len() + 1;
+        self.tag_u32(tag::NEW_FUN, 0);
+        self.sink.put(&[closure.arity]);
+        self.sink.put(&closure.uniq);
+        self.words(&[closure.index, length("free variables", closure.free.len())?]);
+        self.atom(&closure.module);
+        self.integer(i64::from(closure.old_index));
+        self.integer(i64::from(closure.old_uniq));
+        self.rare(&Term::Pid(closure.pid.clone()))?;
+        Ok(Some(size_at))
+    }
+
+    /// Puts the size, which counts itself, of the fun that ends here.
+    fn fun_size(&mut self, at: usize) -> Result<(), EncodeError> {
+        if let Some(written) = self.sink.written() {
+            let size = length("bytes of a fun", written.len() - at)?;
+            written[at..at + 4].copy_from_slice(&size.to_be_bytes());
         }
-        self.counted(tag::NEW_FUN, body.len() + 4, "bytes of a fun")?;
-        self.sink.put(&body);
         Ok(())
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Formatter, Write};
 
-use super::erlang::{is_printable, printable, write_escaped, write_float, write_separated};
+use super::erlang::{
+    Piece, is_printable, printable, push_elements, write_escaped, write_float, write_numbers,
+    write_pieces,
+};
 use crate::fun::Fun;
 use crate::list::{List, Parts};
 use crate::map::Map;
@@ -107,15 +110,18 @@ fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
 }
 
 fn write_term(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
-    // What does not recurse is apart, so that each level takes little of the stack.
+    write_pieces(out, term, open, |out, name| write_key(out, name))
+}
+
+fn open<'a>(out: &mut Formatter<'_>, term: &'a Term, pieces: &mut Vec<Piece<'a>>) -> fmt::Result {
     match term {
         Term::Tuple(elements) => {
-            out.write_char('{')?;
-            write_elements(out, elements)?;
-            out.write_char('}')
+            pieces.push(Piece::Text("}"));
+            push_elements(pieces, elements, [", "; 2]);
+            out.write_char('{')
         }
-        Term::Map(map) => write_map(out, map),
-        Term::List(list) => write_list(out, list),
+        Term::Map(map) => open_map(out, map, pieces),
+        Term::List(list) => open_list(out, list, pieces),
         leaf => write_leaf(out, leaf),
     }
 }
@@ -140,14 +146,14 @@ fn write_leaf(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
             Ok(text) if text.chars().all(is_elixir_printable) => write_quoted(out, text),
             _ => {
                 out.write_str("<<")?;
-                write_numbers(out, bytes)?;
+                write_numbers(out, ", ", bytes.iter())?;
                 out.write_str(">>")
             }
         },
         Term::BitString(bits) => {
             let (whole, last) = bits.split();
             out.write_str("<<")?;
-            write_numbers(out, whole)?;
+            write_numbers(out, ", ", whole)?;
             let comma = if whole.is_empty() { "" } else { ", " };
             write!(out, "{comma}{}::size({})>>", last >> (8 - bits.last_bits()), bits.last_bits())
         }
@@ -188,14 +194,6 @@ fn write_fun(out: &mut Formatter<'_>, fun: &Fun) -> fmt::Result {
     }
 }
 
-fn write_elements(out: &mut Formatter<'_>, elements: &[Term]) -> fmt::Result {
-    write_separated(out, ", ", elements, write_term)
-}
-
-fn write_numbers(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
-    write_separated(out, ", ", bytes, |out, byte| write!(out, "{byte}"))
-}
-
 /// The pair, if it is one of a keyword list: the key is an atom that is no module's name.
 fn keyword(element: &Term) -> Option<(&str, &Term)> {
     match element.as_tuple()? {
@@ -206,63 +204,74 @@ fn keyword(element: &Term) -> Option<(&str, &Term)> {
     }
 }
 
-fn write_list(out: &mut Formatter<'_>, list: &List) -> fmt::Result {
+fn open_list<'a>(
+    out: &mut Formatter<'_>,
+    list: &'a List,
+    pieces: &mut Vec<Piece<'a>>,
+) -> fmt::Result {
     if let Some(text) = printable(list).filter(|text| text.is_ascii()) {
         out.write_str("~c")?;
         return write_quoted(out, &text);
     }
     out.write_char('[')?;
+    pieces.push(Piece::Text("]"));
     match list.parts() {
-        Parts::Bytes(bytes) => write_numbers(out, bytes)?,
-        Parts::Integers(_) => write_elements(out, &list.iter().collect::<Vec<_>>())?,
+        Parts::Bytes(bytes) => write_numbers(out, ", ", bytes.iter())?,
+        Parts::Integers(integers) => write_numbers(out, ", ", integers)?,
         Parts::Terms(elements, Term::Nil)
             if elements.iter().all(|pair| keyword(pair).is_some()) =>
         {
-            write_separated(
-                out,
-                ", ",
-                elements.iter().filter_map(keyword),
-                |out, (key, value)| {
-                    write_key(out, key)?;
-                    write_term(out, value)
-                },
-            )?;
+            let pairs = elements.iter().filter_map(keyword);
+            push_pairs(pieces, pairs.map(|(key, value)| [Piece::Key(key), Piece::Term(value)]));
         }
         Parts::Terms(elements, tail) => {
-            write_elements(out, elements)?;
             if !matches!(tail, Term::Nil) {
-                out.write_str(" | ")?;
-                write_term(out, tail)?;
+                pieces.extend([Piece::Term(tail), Piece::Text(" | ")]);
             }
+            push_elements(pieces, elements, [", "; 2]);
         }
     }
-    out.write_char(']')
+    Ok(())
+}
+
+/// Puts pieces on the stack, with commas between those of each item.
+fn push_pairs<'a, const N: usize>(
+    pieces: &mut Vec<Piece<'a>>,
+    items: impl Iterator<Item = [Piece<'a>; N]>,
+) {
+    let start = pieces.len();
+    for item in items {
+        if pieces.len() > start {
+            pieces.push(Piece::Text(", "));
+        }
+        pieces.extend(item);
+    }
+    pieces[start..].reverse();
 }
 
 /// Pairs come in the order of their keys, as `inspect` has them since Elixir 1.14.4.
-fn write_map(out: &mut Formatter<'_>, map: &Map) -> fmt::Result {
+fn open_map<'a>(out: &mut Formatter<'_>, map: &'a Map, pieces: &mut Vec<Piece<'a>>) -> fmt::Result {
     let structure = map
         .get_atom("__struct__")
         .and_then(|name| alias(name.as_atom()?.as_str()))
         .filter(|_| map.iter().all(|(key, _)| key.as_atom().is_some()));
-    write!(out, "%{}{{", structure.unwrap_or_default())?;
     let mut pairs = map.sorted();
     if structure.is_some() {
         pairs.retain(|(key, _)| !key.is_atom("__struct__"));
     }
     let plain_key = |key: &Term| key.as_atom().is_some_and(|key| alias(key.as_str()).is_none());
     let keywords = pairs.iter().all(|(key, _)| plain_key(key));
-    write_separated(out, ", ", pairs, |out, (key, value)| {
-        match key.as_atom() {
-            Some(key) if keywords => write_key(out, key.as_str())?,
-            _ => {
-                write_term(out, key)?;
-                out.write_str(" => ")?;
+    pieces.push(Piece::Text("}"));
+    push_pairs(
+        pieces,
+        pairs.into_iter().map(|(key, value)| match key {
+            Term::Atom(key) if keywords => {
+                [Piece::Key(key.as_str()), Piece::Text(""), Piece::Term(value)]
             }
-        }
-        write_term(out, value)
-    })?;
-    out.write_char('}')
+            key => [Piece::Term(key), Piece::Text(" => "), Piece::Term(value)],
+        }),
+    );
+    write!(out, "%{}{{", structure.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Terms in Erlang syntax, on one line.
 
 use std::fmt::{self, Formatter, Write};
+use std::slice;
 
 use crate::binary::BitString;
 use crate::list::{List, Parts};
-use crate::map::Map;
 use crate::term::Term;
 
 impl fmt::Display for Term {
@@ -80,16 +80,71 @@ pub(crate) fn write_float(out: &mut impl Write, value: f64) -> fmt::Result {
     }
 }
 
+/// What is still to be written of nested terms; what comes first is the last on the stack.
+pub(super) enum Piece<'a> {
+    Text(&'static str),
+    Term(&'a Term),
+    /// The name of an atom as a key of keywords.
+    Key(&'a str),
+    /// Terms after the first of their kind, with what goes before each, in turn.
+    More(slice::Iter<'a, Term>, [&'static str; 2]),
+}
+
+/// Puts the elements of a container and its end on the stack.
+pub(super) fn push_elements<'a>(
+    pieces: &mut Vec<Piece<'a>>,
+    elements: &'a [Term],
+    between: [&'static str; 2],
+) {
+    let mut elements = elements.iter();
+    let first = elements.next().map(Piece::Term);
+    pieces.push(Piece::More(elements, between));
+    pieces.extend(first);
+}
+
+/// Writes all pieces; `open` writes a leaf or how a container begins, and puts what follows on the stack.
+pub(super) fn write_pieces<'a>(
+    out: &mut Formatter<'_>,
+    term: &'a Term,
+    open: impl Fn(&mut Formatter<'_>, &'a Term, &mut Vec<Piece<'a>>) -> fmt::Result,
+    write_key: impl Fn(&mut Formatter<'_>, &str) -> fmt::Result,
+) -> fmt::Result {
+    let mut pieces = Vec::new();
+    open(out, term, &mut pieces)?;
+    while let Some(piece) = pieces.pop() {
+        match piece {
+            Piece::Text(text) => out.write_str(text)?,
+            Piece::Key(name) => write_key(out, name)?,
+            Piece::Term(term) => open(out, term, &mut pieces)?,
+            Piece::More(mut terms, [before, next]) => {
+                if let Some(term) = terms.next() {
+                    out.write_str(before)?;
+                    pieces.push(Piece::More(terms, [next, before]));
+                    pieces.push(Piece::Term(term));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn write_term(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
-    // What does not recurse is apart, so that each level takes little of the stack.
+    write_pieces(out, term, open, |out, name| write_atom(out, name))
+}
+
+fn open<'a>(out: &mut Formatter<'_>, term: &'a Term, pieces: &mut Vec<Piece<'a>>) -> fmt::Result {
     match term {
         Term::Tuple(elements) => {
-            out.write_char('{')?;
-            write_elements(out, elements)?;
-            out.write_char('}')
+            pieces.push(Piece::Text("}"));
+            push_elements(pieces, elements, [","; 2]);
+            out.write_char('{')
         }
-        Term::Map(map) => write_map(out, map),
-        Term::List(list) => write_list(out, list),
+        Term::Map(map) => {
+            pieces.push(Piece::Text("}"));
+            push_elements(pieces, map.flat(), [" => ", ","]);
+            out.write_str("#{")
+        }
+        Term::List(list) => open_list(out, list, pieces),
         leaf => write_leaf(out, leaf),
     }
 }
@@ -112,53 +167,42 @@ fn write_leaf(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
     }
 }
 
-fn write_map(out: &mut Formatter<'_>, map: &Map) -> fmt::Result {
-    out.write_str("#{")?;
-    write_separated(out, ",", map.iter(), |out, (key, value)| {
-        write_term(out, key)?;
-        out.write_str(" => ")?;
-        write_term(out, value)
-    })?;
-    out.write_char('}')
-}
-
-/// What `write` makes of each item, with the separator between them.
-pub(super) fn write_separated<W: Write, T>(
+/// The numbers with the separator between them.
+pub(super) fn write_numbers<W: Write, T: fmt::Display>(
     out: &mut W,
     separator: &str,
-    items: impl IntoIterator<Item = T>,
-    mut write: impl FnMut(&mut W, T) -> fmt::Result,
+    numbers: impl IntoIterator<Item = T>,
 ) -> fmt::Result {
-    for (at, item) in items.into_iter().enumerate() {
+    for (at, number) in numbers.into_iter().enumerate() {
         if at > 0 {
             out.write_str(separator)?;
         }
-        write(out, item)?;
+        write!(out, "{number}")?;
     }
     Ok(())
 }
 
-fn write_elements(out: &mut Formatter<'_>, elements: &[Term]) -> fmt::Result {
-    write_separated(out, ",", elements, write_term)
-}
-
-fn write_list(out: &mut Formatter<'_>, list: &List) -> fmt::Result {
+fn open_list<'a>(
+    out: &mut Formatter<'_>,
+    list: &'a List,
+    pieces: &mut Vec<Piece<'a>>,
+) -> fmt::Result {
     if let Some(text) = printable(list) {
         return write_quoted(out, &text, '"');
     }
     out.write_char('[')?;
+    pieces.push(Piece::Text("]"));
     match list.parts() {
         Parts::Terms(elements, tail) => {
-            write_elements(out, elements)?;
             if !matches!(tail, Term::Nil) {
-                out.write_char('|')?;
-                write_term(out, tail)?;
+                pieces.extend([Piece::Term(tail), Piece::Text("|")]);
             }
+            push_elements(pieces, elements, [","; 2]);
         }
         Parts::Bytes(bytes) => write_bytes(out, bytes)?,
-        Parts::Integers(_) => write_elements(out, &list.iter().collect::<Vec<_>>())?,
+        Parts::Integers(integers) => write_numbers(out, ",", integers)?,
     }
-    out.write_char(']')
+    Ok(())
 }
 
 /// The text of a proper list of printable characters.
@@ -183,7 +227,7 @@ pub(crate) fn is_printable(character: char) -> bool {
 }
 
 fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
-    write_separated(out, ",", bytes, |out, byte| write!(out, "{byte}"))
+    write_numbers(out, ",", bytes)
 }
 
 pub(crate) fn write_binary(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {

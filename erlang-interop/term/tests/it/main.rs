@@ -1,6 +1,7 @@
 //! Integration tests of `erlang-term`, one binary.
 
 mod beam;
+mod deep;
 mod hostile;
 mod properties;
 #[cfg(feature = "serde")]
