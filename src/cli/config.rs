@@ -42,12 +42,17 @@ fn check_cookie(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
+/// Characters of a value that the others are aligned with.
+const VALUE_WIDTH_MAX: usize = 48;
+
 fn table(settings: &Settings) -> String {
     let rows = settings.rows();
     let width = |column: fn(&(&str, String, String)) -> usize| {
         rows.iter().map(column).max().unwrap_or_default()
     };
-    let (keys, values) = (width(|row| row.0.len()), width(|row| row.1.len()));
+    let keys = width(|row| row.0.len());
+    // One long value must not push all origins out of sight.
+    let values = width(|row| row.1.len()).min(VALUE_WIDTH_MAX);
     rows.iter()
         .map(|(key, value, origin)| format!("{key:keys$}  {value:values$}  # {origin}\n"))
         .collect()

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -9,6 +10,9 @@ use crate::config::{CookieSource, NameDomain, ProtoDist, Settings};
 use crate::node::HarNode;
 
 use super::{Exit, Failure, NodeFlags, client, print, runtime};
+
+/// How long what runs on threads of its own may go on when the node has left.
+const LAST_THREADS_WAIT: Duration = Duration::from_secs(1);
 
 /// What `har start` takes.
 #[derive(Debug, clap::Args)]
@@ -24,7 +28,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !settings.core_dumps.value {
         keep_memory_private();
     }
-    runtime::of_a_node()?.block_on(async {
+    let runtime = runtime::of_a_node()?;
+    let outcome = runtime.block_on(async {
         // Before anything can be interrupted halfway.
         let mut signals = Signals::new()?;
         let node = HarNode::start(&settings).await?;
@@ -45,7 +50,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 Err(Failure::new(Exit::Negative, message))
             }
         }
-    })
+    });
+    // What still reads or computes on a thread of its own is not waited for any longer.
+    runtime.shutdown_timeout(LAST_THREADS_WAIT);
+    outcome
 }
 
 /// No core file with cookie and keys in it; and no other process of this user, unless it is root's,

@@ -50,7 +50,7 @@ impl CallPattern {
     /// Whether it names one function, not whatever looks like it.
     #[must_use]
     pub fn names_function(&self) -> bool {
-        let plain = |pattern: &NamePattern| !pattern.as_str().contains('*');
+        let plain = |pattern: &NamePattern| !pattern.as_str().contains(['*', '?']);
         plain(&self.module) && self.function.as_ref().is_some_and(|function| plain(&function.name))
     }
 }
@@ -168,5 +168,6 @@ mod tests {
         let names = |text: &str| text.parse::<CallPattern>().expect("a pattern").names_function();
         assert!(names("erlang:halt") && names("erlang:halt/0") && names("Node.stop/0"));
         assert!(!names("erlang") && !names("erlang:*") && !names("*:halt") && !names("HAR.*"));
+        assert!(!names("erlang:hal?") && !names("er?ang:halt"));
     }
 }

@@ -67,6 +67,7 @@ const ACTING: &[&str] = &[
     "init:reboot",
     "init:restart",
     "init:stop",
+    "net_adm:ping",
     "net_kernel:allow",
     "net_kernel:connect_node",
     "net_kernel:hidden_connect_node",
@@ -80,6 +81,7 @@ const ACTING: &[&str] = &[
     "Node.connect",
     "Node.disconnect",
     "Node.get_cookie",
+    "Node.ping",
     "Node.stop",
     "System.get_env",
 ];
@@ -245,13 +247,14 @@ mod tests {
         assert_eq!(of(("Elixir.HAR", "convert", 3)), QUIET);
         assert_eq!(of(("erlang", "node", 0)), QUIET);
         assert_eq!(of(("erlang", "apply", 3)), QUIET);
-        assert_eq!(of(("net_adm", "ping", 1)), QUIET);
+        assert_eq!(of(("net_adm", "names", 0)), QUIET);
         assert_eq!(of(("Elixir.HAR.ControlPlane.RoutingTable", "reload", 1)), AUDITED);
         for call in [
             ("erlang", "halt", 0),
             ("erlang", "send", 2),
             ("os", "cmd", 1),
             ("net_kernel", "allow", 1),
+            ("net_adm", "ping", 1),
             ("rpc", "call", 4),
             ("Elixir.Node", "connect", 1),
             ("file", "read_file", 1),

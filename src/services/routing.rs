@@ -118,6 +118,11 @@ fn read_file(path: &str) -> Result<String, Term> {
         _ => term!(eio),
     };
     let limit = u64::try_from(SOURCE_BYTES_MAX).unwrap_or(u64::MAX);
+    // Asked before it is opened: opening a pipe waits for its writer, and nobody may make us wait.
+    let metadata = std::fs::metadata(path).map_err(reason)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(term!({invalid_routing_table, "not a regular file"}));
+    }
     let file = File::open(path).map_err(reason)?;
     let mut source = String::new();
     // One byte more than allowed tells a file that is too long.
@@ -171,6 +176,9 @@ mod tests {
     fn a_table_is_reloaded_whole_or_not_at_all() {
         let plane = ControlPlane::new(false);
         assert_eq!(reload(&plane, &Term::from("/nowhere/at/all")), Ok(term!({error, enoent})));
+        // A device would be read, and a pipe waited for, without end.
+        let refused = term!({error, {invalid_routing_table, "not a regular file"}});
+        assert_eq!(reload(&plane, &Term::from("/dev/zero")), Ok(refused));
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let path = Term::from(file.path().to_str().unwrap());
         write!(file, "routes: x").unwrap();

@@ -107,11 +107,11 @@ impl GenServer for Server {
             Some(Err(raised)) => {
                 // A BEAM's server would end; a bad call must not take the table from the others.
                 tracing::warn!(server = %self.name, from = %from.pid(), %raised, "a call failed");
-                Answer::NoReply
+                Answer::Reply(term!({error, (raised.reason)}))
             }
             None => {
                 tracing::warn!(server = %self.name, from = %from.pid(), "unknown call");
-                Answer::NoReply
+                Answer::Reply(term!({error, {unknown_call, (request)}}))
             }
         }
     }

@@ -57,6 +57,11 @@ impl Message {
         self.connection
     }
 
+    /// Whether it was made or sent on this node. One from elsewhere may look like a signal of here.
+    pub fn is_from_here(&self) -> bool {
+        self.connection == 0
+    }
+
     pub(crate) fn wire_bytes(&self) -> usize {
         self.wire_bytes as usize
     }

@@ -156,7 +156,11 @@ pub async fn run<S: GenServer>(mut context: Context, mut server: S) -> ExitReaso
             Running::Suspended => context.receive_matching(|one| is_system(one)).await,
         };
         if let Some(exit) = message.as_exit()
-            && Some(&exit.from) == parent.as_ref()
+            && match &parent {
+                Some(parent) => exit.from == *parent,
+                // Who traps exits and was started by the node is ended by the node.
+                None => message.is_from_here() && exit.from == context.node().pid(),
+            }
         {
             server.terminate(&mut context, &exit.reason).await;
             return exit.reason;

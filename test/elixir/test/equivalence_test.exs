@@ -12,7 +12,7 @@ defmodule HarTest.EquivalenceTest do
   # Those that act are compared too; by default peers may not call them.
   @all_calls "*,erlang:!,erlang:send,erlang:exit/2,erlang:disconnect_node,erlang:get_cookie," <>
                "erlang:set_cookie,erlang:halt,code:load_binary,global:send,init:reboot," <>
-               "init:restart,init:stop,net_kernel:allow,net_kernel:connect_node," <>
+               "init:restart,init:stop,net_adm:ping,Node.ping,net_kernel:allow,net_kernel:connect_node," <>
                "net_kernel:hidden_connect_node,net_kernel:stop,os:cmd,os:getenv,pg:join," <>
                "pg:leave,rpc:call,Kernel.send,Node.connect,Node.disconnect,Node.get_cookie," <>
                "Node.stop,System.get_env"

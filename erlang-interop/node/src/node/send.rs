@@ -35,6 +35,11 @@ impl Destination {
 }
 
 impl Node {
+    /// The pid that stands for the node, as the sender of what no process sends.
+    pub fn pid(&self) -> Pid {
+        self.table().node_pid()
+    }
+
     /// Sends a message from outside of any process. Peers see a pid that stands for the node.
     ///
     /// It waits while the connection is set up and while too much is queued for it.

@@ -308,7 +308,7 @@ pub(crate) fn refused_child(spec: &Term) -> Term {
 
 /// Whether an exit signal of a stranger ends a supervisor: only one without a parent, which nobody
 /// else could end, and only of this node's, since from others it may be a message that looks like
-/// one. (The parent's own is seen to by the server loop.)
+/// one. (The parent's own, and the node's, are seen to by the server loop.)
 fn is_ours_to_obey(context: &Context, from: &Pid) -> bool {
     gen_server::parent(context).is_none() && from.node() == context.node().name()
 }
