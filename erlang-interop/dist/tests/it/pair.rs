@@ -292,3 +292,36 @@ fn a_fragment_that_says_to_be_long_gets_room_as_it_comes() {
         assert!(came - receiver.held_bytes() < 200, "what came is counted");
     }
 }
+
+/// What stands for a tick when there is more to write is the next fragment: it comes in time, alone.
+#[test]
+fn a_tick_that_falls_due_within_a_long_message_waits_for_one_fragment_at_most() {
+    const FRAGMENTS: usize = 300;
+    let mut pair = Pair::new(all_flags());
+    let bytes = FRAGMENTS * FRAGMENT_PAYLOAD_BYTES;
+    pair.ends[0].send(message(1, 2), bulk(bytes)).expect("fits");
+    // Its first fragment is short and goes out with the second.
+    assert!(pair.pass(0).expect("good"));
+    // The socket takes one fragment each time a tick falls due: over an hour, for a tick time of 60 s.
+    let mut rounds = 0;
+    while pair.ends[0].queued_bytes() > 0 {
+        pair.now = pair.ends[0].poll_timeout().expect("ticks are on");
+        let before = pair.ends[0].queued_bytes();
+        for end in &mut pair.ends {
+            end.handle_timeout(pair.now).expect("its peer was heard within the tick time");
+        }
+        assert!(pair.pass(0).expect("good"), "something is written in each interval");
+        let written = before - pair.ends[0].queued_bytes();
+        assert!((1..=FRAGMENT_PAYLOAD_BYTES + 4).contains(&written), "{written} in one poll");
+        pair.pass(1).expect("good");
+        rounds += 1;
+    }
+    assert!(rounds >= FRAGMENTS - 2, "{rounds}");
+    assert_eq!(pair.ticks[0], 0, "fragments take their place");
+    assert!(pair.ticks[1] >= rounds / 2, "{:?}: the other end has nothing else", pair.ticks);
+    assert_eq!(pair.inbox[1].len(), 1);
+    // The first interval without a fragment has a tick again.
+    pair.step().expect("both live");
+    pair.step().expect("both live");
+    assert_eq!(pair.ticks[0], 1);
+}
