@@ -86,8 +86,8 @@ pub const MAILBOX_MESSAGES_MAX: usize = 4_000_000;
 pub const MAILBOX_BYTES_MAX: usize = 136 * 1024 * 1024;
 
 /// Bytes that unfinished messages of all peers may hold together: also the longest message that can
-/// be received. A BEAM has no bound here. Buffers double as they grow, so that this is up to 200 MiB
-/// for a moment, of the 256 MiB that a node is to stay below while it is attacked.
+/// be received. A BEAM has no bound here. Buffers double as they grow, so that this is three to four
+/// times as much for a moment.
 pub const INTAKE_BYTES_MAX: usize = 68 * 1024 * 1024;
 
 /// Bytes that the unfinished messages of one peer may hold in any case.
