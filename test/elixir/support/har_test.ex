@@ -1,7 +1,7 @@
 defmodule HarTest do
   @moduledoc "What the whole suite shares: one private EPMD, one cookie, the binary under test."
 
-  alias HarTest.{Epmd, OsProcess}
+  alias HarTest.{Epmd, OsProcess, Wait}
 
   @doc "The port of the suite's EPMD. `erl` reads the variable when it starts, so it is given to us."
   def epmd_port do
@@ -44,11 +44,18 @@ defmodule HarTest do
 
   @doc "Connects this node to `node`; raises with the node's own words when that fails."
   def connect!(%{node: node} = har) do
-    case Node.connect(node) do
-      true -> node
-      other -> raise "connect to #{node}: #{inspect(other)}; it said:\n#{log_of(har)}"
-    end
+    said = fn -> "#{node} was connected; it said:\n#{log_of(har)}" end
+    patiently(said, fn -> Node.connect(node) == true end)
+    node
   end
+
+  @doc """
+  Asks until the answer is the wanted one, for a while.
+
+  When a node was lost a moment ago, a BEAM's own `global` may take a connection to it down that has
+  just been set up (`prevent_overlapping_partitions`), between BEAMs too.
+  """
+  def patiently(what, ask), do: Wait.until(what, ask, 10_000)
 
   def log_of(%HarTest.Har{process: process}), do: OsProcess.output(process)
   def log_of(_beam), do: "(nothing kept)"
