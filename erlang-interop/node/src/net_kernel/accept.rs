@@ -161,7 +161,12 @@ impl Door<'_> {
             let (claim, decision) = match self.node.kernel().slots.arrive(&atom, id, peer_wins) {
                 Ok(Arrival::Claimed(claim)) => (claim, Decision::Ok),
                 Ok(Arrival::TakenOver(claim)) => (claim, Decision::OkSimultaneous),
-                Ok(Arrival::Refused) => return Decision::Nok,
+                // Ours goes on. Told so before ours has reached it, the peer might wait for what never
+                // comes; and if ours fails, the peer's is welcome.
+                Ok(Arrival::Refused(ours)) => match ours.wait().await {
+                    Ok(_) => return Decision::Nok,
+                    Err(_) => continue,
+                },
                 Ok(Arrival::Closing(peer)) => {
                     peer.wait_gone().await;
                     continue;
@@ -223,7 +228,7 @@ impl Doorkeeper for Door<'_> {
                     return true;
                 }
                 Ok(Arrival::Closing(peer)) => peer.wait_gone().await,
-                Ok(Arrival::Connected(_) | Arrival::Refused) | Err(_) => return false,
+                Ok(Arrival::Connected(_) | Arrival::Refused(_)) | Err(_) => return false,
             }
         }
     }

@@ -101,8 +101,8 @@ pub(super) enum Arrival {
     Claimed(Claim),
     /// The slot was being set up; it belongs to the arriving peer now.
     TakenOver(Claim),
-    /// Our own attempt goes on.
-    Refused,
+    /// Our own attempt goes on; this is where its end is told.
+    Refused(SetupWaiter),
     Connected(Arc<Peer>),
     Closing(Arc<Peer>),
 }
@@ -195,7 +195,7 @@ impl Slots {
                 let claim = Claim { id, taken_over };
                 Ok(if simultaneous { Arrival::TakenOver(claim) } else { Arrival::Claimed(claim) })
             }
-            Some(Slot::Setup(_)) => Ok(Arrival::Refused),
+            Some(Slot::Setup(setup)) => Ok(Arrival::Refused(Arc::clone(&setup.done.0))),
             None if full => Err(ConnectError::TooMany { max: self.max }),
             None => {
                 let (setup, claim, _) = setup(id, false);
