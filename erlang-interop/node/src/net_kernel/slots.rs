@@ -259,7 +259,8 @@ impl Slots {
         }
     }
 
-    /// Lets nothing new in; returns the connections that are up. Set-ups under way fail.
+    /// Lets nothing new in; returns the connections that are up, the oldest first, so that a simulation
+    /// can be replayed. Set-ups under way fail.
     pub(super) fn shut(&self) -> Vec<Arc<Peer>> {
         let mut table = self.write();
         table.shut = true;
@@ -274,6 +275,7 @@ impl Slots {
                 false
             }
         });
+        peers.sort_unstable_by_key(|peer| peer.id());
         peers
     }
 }

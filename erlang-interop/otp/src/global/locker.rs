@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::output::LockerEvent;
 use super::shared::Shared;
 use crate::client::{cast_connected, is_connected, multi_call_in_time};
+use crate::gen_message::cast_message;
 use crate::limits::CALL_TIMEOUT;
 
 /// The first attempt after a connect, when we know nobody else: soon.
@@ -141,6 +142,11 @@ impl Locker {
         }
         self.turn = self.turn.wrapping_add(1);
         let candidate = self.candidates[self.turn % self.candidates.len()].clone();
+        // One that has just left must not be dialed for its lock: its node would find our attempt in
+        // the way of its own.
+        if !is_connected(&self.context, &candidate.node) {
+            return;
+        }
         let lock = self.lock_id(&candidate);
         let Some(locked) = self.lock_safely(&lock, Some(&candidate.node)).await else { return };
         self.tell_lock_set(&candidate, true).await;
@@ -176,7 +182,7 @@ impl Locker {
     async fn hold(&mut self, candidate: &Candidate, lock: Term, locked: Vec<Atom>) {
         let is_set = (atom!("lock_is_set"), &candidate.node, candidate.my_tag, lock.clone());
         let server = atom!("global_name_server");
-        self.context.send(server, crate::gen_message::cast_message(Term::from(is_set))).await;
+        self.context.send(server, cast_message(Term::from(is_set))).await;
         let deadline = Instant::now() + HOLD_MAX;
         let casts = loop {
             match tokio::time::timeout_at(deadline, self.events.recv()).await {
@@ -234,9 +240,11 @@ impl Locker {
         cast_connected(&self.context, server, message).await;
     }
 
+    /// Tells our half of the cluster. Those that we have heard of and are not connected to yet are
+    /// dialed: nobody else would tell them of the new nodes.
     async fn cast_all(&self, casts: Vec<(Atom, Term)>) {
         for (node, message) in casts {
-            self.cast(&node, message).await;
+            self.context.send((atom!("global_name_server"), node), cast_message(message)).await;
         }
     }
 
@@ -288,12 +296,15 @@ impl Locker {
         false
     }
 
+    /// Who is no longer connected has forgotten the lock.
     async fn unlock(&mut self, lock: &Term, nodes: &[Atom]) {
-        self.ask(nodes, atom!("del_lock"), lock).await;
+        let mut nodes = nodes.to_vec();
+        nodes.retain(|node| is_connected(&self.context, node));
+        self.ask(&nodes, atom!("del_lock"), lock).await;
     }
 
-    /// Asks those of the nodes that are connected. One that has just left must not be dialed for
-    /// it: its node would find our attempt in the way of its own.
+    /// Asks all these nodes. Those of our half that are not connected yet are dialed: a lock that
+    /// only some of them have would keep nobody out.
     async fn ask(
         &mut self,
         nodes: &[Atom],
@@ -302,9 +313,7 @@ impl Locker {
     ) -> (Vec<(Atom, Term)>, Vec<Atom>) {
         let request = Term::from((what, lock));
         let server = atom!("global_name_server");
-        let mut nodes = nodes.to_vec();
-        nodes.retain(|node| is_connected(&self.context, node));
-        multi_call_in_time(&mut self.context, &nodes, &server, request, CALL_TIMEOUT).await
+        multi_call_in_time(&mut self.context, nodes, &server, request, CALL_TIMEOUT).await
     }
 }
 
