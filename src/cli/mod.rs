@@ -21,6 +21,7 @@ mod start;
 mod syntax;
 mod unreachable;
 mod version;
+mod welcome;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,15 +1,14 @@
 //! `har start`
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{CookieSource, NameDomain, ProtoDist, Settings};
+use crate::config::{NameDomain, Settings};
 use crate::node::HarNode;
 
-use super::{Exit, Failure, NodeFlags, client, print, runtime};
+use super::{Exit, Failure, NodeFlags, client, print, runtime, welcome};
 
 /// How long what runs on threads of its own may go on when the node has left.
 const LAST_THREADS_WAIT: Duration = Duration::from_secs(1);
@@ -34,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let mut signals = Signals::new()?;
         let node = HarNode::start(&settings).await?;
         warn_of_reach(&settings);
-        print(&welcome(&settings, &node))?;
+        print(&welcome::text(&settings, &node))?;
         let outcome = tokio::select! {
             () = signals.of_the_end(&node) => Ok(()),
             () = node.node().stopped() => {
@@ -144,80 +143,6 @@ fn warn_of_reach(settings: &Settings) {
     }
 }
 
-fn welcome(settings: &Settings, node: &HarNode) -> String {
-    let name = node.node().name().as_str();
-    let mut text = String::new();
-    let tls = settings.proto_dist.value == ProtoDist::InetTls;
-    let optfile = settings.tls_optfile.value.display();
-    let (tls_iex, tls_har) = match tls {
-        true => (
-            format!(" --erl \"-proto_dist inet_tls -ssl_dist_optfile {optfile}\""),
-            format!(" --ssl-dist-optfile {optfile}"),
-        ),
-        false => Default::default(),
-    };
-    let _ = writeln!(text, "{name} is up");
-    if let Some(address) = node.listen_address() {
-        let _ = writeln!(text, "  distribution  {address}{}", if tls { " (TLS)" } else { "" });
-    }
-    let port = settings.epmd_port.value;
-    let whose = if node.epmd_embedded() { "embedded" } else { "joined" };
-    let _ = writeln!(text, "  epmd          port {port} ({whose})");
-    let (cookie, for_iex, for_har) = cookie(settings);
-    let _ = writeln!(text, "  cookie        {cookie}\n");
-    let environment = if port == 4369 { String::new() } else { format!("ERL_EPMD_PORT={port} ") };
-    let form = match settings.names.value {
-        NameDomain::Long => "--name me@127.0.0.1",
-        NameDomain::Short => "--sname me",
-    };
-    let _ = writeln!(text, "From iex:");
-    let _ = writeln!(text, "  {environment}iex {form}{for_iex}{tls_iex}");
-    let _ = writeln!(text, "  Node.connect(:\"{name}\")");
-    let _ = writeln!(text, "  :rpc.call(:\"{name}\", HAR, :version, [])\n");
-    let har = std::env::args().next().unwrap_or_else(|| "har".into());
-    let _ = writeln!(text, "From another terminal:");
-    let _ = writeln!(text, "  {environment}{har} ping {name}{for_har}{tls_har}");
-    let _ = writeln!(
-        text,
-        "  {environment}{har} rpc {name}{for_har}{tls_har} --elixir HAR version '[]'\n"
-    );
-    text + "Ctrl-C stops it.\n"
-}
-
-/// Where the cookie is, and what `iex` and `har` need to be told to use it.
-fn cookie(settings: &Settings) -> (String, String, String) {
-    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
-    let Some(setting) = &settings.cookie else { return Default::default() };
-    match &setting.value {
-        CookieSource::File(path)
-            if home.is_some_and(|home| home.join(".erlang.cookie") == *path) =>
-        {
-            (path.display().to_string(), String::new(), String::new())
-        }
-        CookieSource::File(path) => {
-            let path = path.display().to_string();
-            let quoted = quoted(&path);
-            let (for_iex, for_har) =
-                (format!(" --cookie \"$(cat {quoted})\""), format!(" --cookie-file {quoted}"));
-            (path, for_iex, for_har)
-        }
-        CookieSource::Given(_) => {
-            let origin = format!("from {}", setting.origin);
-            (origin, " --cookie COOKIE".into(), " --cookie COOKIE".into())
-        }
-    }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
-    if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', "'\\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,11 +152,5 @@ mod tests {
         use rustix::process::{DumpableBehavior, dumpable_behavior};
         keep_memory_private();
         assert_eq!(dumpable_behavior().expect("known"), DumpableBehavior::NotDumpable);
-    }
-
-    #[test]
-    fn paths_are_quoted_where_a_shell_needs_it() {
-        assert_eq!(quoted("/etc/har/cookie"), "/etc/har/cookie");
-        assert_eq!(quoted("/my file's"), "'/my file'\\''s'");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 
 use crate::command::Home;
 use crate::running::{Running, eventually, free_port};
@@ -10,7 +11,12 @@ use crate::running::{Running, eventually, free_port};
 /// Starts a node named `name@127.0.0.1` and waits until it is up.
 #[track_caller]
 fn node(home: &Home, epmd_port: u16, name: &str, more: &[&str]) -> Running {
-    let mut command = home.command();
+    started(home.command(), epmd_port, name, more)
+}
+
+/// The same, with the program as `command` names it.
+#[track_caller]
+fn started(mut command: Command, epmd_port: u16, name: &str, more: &[&str]) -> Running {
     command.args(["start", "--name", &format!("{name}@127.0.0.1")]);
     command.args(["--epmd-port", &epmd_port.to_string()]).args(more);
     let running = Running::start(command);
@@ -57,14 +63,18 @@ fn a_ping_without_a_node_asks_the_one_of_the_settings() {
 }
 
 #[test]
-fn the_lines_to_paste_work() {
+fn the_lines_to_paste_work_in_any_directory() {
     let (home, port) = (Home::new(), free_port());
-    let running = node(&home, port, "har", &[]);
+    // Started by a path that holds in its own directory only, as `cargo run` does.
+    symlink(env!("CARGO_BIN_EXE_har"), home.path().join("har")).expect("a link");
+    let mut line = home.program("sh");
+    line.args(["-c", "exec ./har \"$@\"", "sh"]);
+    let running = started(line, port, "har", &[]);
     let text = running.stdout.text();
     assert!(text.starts_with("har@127.0.0.1 is up\n"), "{text}");
     assert!(text.contains(&format!("ERL_EPMD_PORT={port} iex --name me@127.0.0.1\n")), "{text}");
     let line = text.lines().find(|line| line.contains(" ping ")).expect("a line to paste");
-    let outcome = home.program("sh").args(["-c", line]).output().expect("sh runs");
+    let outcome = home.program("sh").args(["-c", line]).current_dir("/").output().expect("sh runs");
     assert_eq!(String::from_utf8_lossy(&outcome.stdout), "pong\n");
 }
 
