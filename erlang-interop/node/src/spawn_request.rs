@@ -6,6 +6,7 @@ use std::sync::Arc;
 use erlang_dist::control::{self, Control, PidOrName, SpawnReplyFlags, SpawnResult};
 use erlang_term::{Atom, Pid, Reference, Term, atom};
 
+use crate::error::SpawnError;
 use crate::limits::{BRIEF_ARGUMENTS_BYTES_MAX, SPAWN_OPTIONS_MAX};
 use crate::link::Link;
 use crate::message::Message;
@@ -213,8 +214,11 @@ impl Node {
         let options = SpawnOptions::new()
             .group_leader(order.group_leader)
             .on_behalf_of(Some(peer.origin().clone()));
-        let Ok(process) = self.new_process(None, &options) else {
-            return refuse(atom!("system_limit"));
+        let process = match self.new_process(None, &options) {
+            Ok(process) => process,
+            // The connection is about to close, which tells the peer what a BEAM that halts tells it.
+            Err(SpawnError::Stopping) => return,
+            Err(_) => return refuse(atom!("system_limit")),
         };
         relate_to_peer(&process, wanted, peer, &order.from, &order.reference);
         if self.enter(&process).is_err() {
@@ -319,6 +323,8 @@ impl Node {
         spawning.group_leader = options.group_leader.clone();
         let answer = match (self.spawner(), self.new_process(Some(process), &spawning)) {
             (None, _) => Err(atom!("notsup")),
+            // Whoever asked ends with the node.
+            (_, Err(SpawnError::Stopping)) => return,
             (_, Err(_)) => Err(atom!("system_limit")),
             (Some(spawner), Ok(new)) if self.enter(&new).is_ok() => {
                 if options.link {
