@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use erlang_term::{Fun, Pid, Term, atom};
+use erlang_term::{Atom, Fun, Pid, Term, atom};
 
 use crate::limits::GLOBAL_NAMES_MAX;
 
@@ -120,6 +120,12 @@ impl Names {
         let before = self.names.len();
         self.names.retain(|_, entry| entry.pid != *pid);
         before - self.names.len()
+    }
+
+    /// Removes all names of processes of a node; gives a process for each.
+    pub(super) fn remove_node(&mut self, node: &Atom) -> Vec<Pid> {
+        let gone = self.names.extract_if(.., |_, entry| entry.pid.node() == node);
+        gone.map(|(_, entry)| entry.pid).collect()
     }
 }
 

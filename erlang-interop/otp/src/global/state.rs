@@ -272,9 +272,12 @@ impl State {
         self.nodedown(node)
     }
 
-    /// Drops what is known of a node and any session with it.
+    /// Drops what is known of a node and any session with it. The names of its processes go with the
+    /// agreement: others that lost the node have dropped them, and who kept them because the node came
+    /// back in time for the monitors would tell nobody of them.
     pub(super) fn forget(&mut self, node: &Atom, outputs: &mut Vec<Output>) {
         self.close_session(node, outputs);
+        outputs.extend(self.names.remove_node(node).into_iter().map(Output::Demonitor));
         self.known.remove(node);
         self.synced.remove(node);
     }
