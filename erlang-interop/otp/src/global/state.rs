@@ -205,9 +205,12 @@ impl State {
 
     /// Names change under the lock of `global` only. Who does not hold it here has lost it with its
     /// connection, and what it asks for came late: others may have agreed on their names since, and
-    /// nobody would tell them of this one. They learn of it when names are exchanged.
+    /// nobody would tell them of this one. Nor would anybody tell our half of a change by a node that
+    /// knows us from earlier. They learn of it when names are exchanged.
     fn may_change_names(&self, from: &From) -> bool {
-        self.locks.holds(&Term::from(atom!("global")), from.pid())
+        let node = from.pid().node();
+        let agrees = *node == self.node || self.known.contains_key(node);
+        agrees && self.locks.holds(&Term::from(atom!("global")), from.pid())
     }
 
     fn insert_name(&mut self, named: Named, outputs: &mut Vec<Output>) -> Result<(), ()> {
