@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use erlang_term::{Pid, Term};
+use erlang_term::{Atom, Pid, Term};
 
 use crate::limits::{GLOBAL_LOCK_HOLDERS_MAX, GLOBAL_LOCKS_MAX};
 
@@ -52,11 +52,6 @@ impl Locks {
         self.locks.contains_key(resource)
     }
 
-    /// Whether this process is one of those that hold the resource.
-    pub(super) fn holds(&self, resource: &Term, pid: &Pid) -> bool {
-        self.locks.get(resource).is_some_and(|lock| lock.holders.contains(pid))
-    }
-
     pub(super) fn set(&mut self, resource: &Term, requester: &Term, pid: &Pid) -> Locked {
         if !self.can_set(resource, requester) {
             return Locked::Refused;
@@ -93,13 +88,20 @@ impl Locks {
         true
     }
 
-    /// Takes a process that ended off all its locks; returns how many.
-    pub(super) fn delete_process(&mut self, pid: &Pid) -> usize {
-        let mut released = 0;
+    /// Takes a process that ended off all its locks; gives it once for each.
+    pub(super) fn delete_process(&mut self, pid: &Pid) -> Vec<Pid> {
+        self.release(|holder| holder == pid)
+    }
+
+    /// Takes the processes of a node that was lost off their locks; gives each once a lock.
+    pub(super) fn delete_node(&mut self, node: &Atom) -> Vec<Pid> {
+        self.release(|holder| holder.node() == node)
+    }
+
+    fn release(&mut self, gone: impl Fn(&Pid) -> bool) -> Vec<Pid> {
+        let mut released = Vec::new();
         self.locks.retain(|_, lock| {
-            let before = lock.holders.len();
-            lock.holders.retain(|holder| holder != pid);
-            released += before - lock.holders.len();
+            released.extend(lock.holders.extract_if(.., |holder| gone(holder)));
             !lock.holders.is_empty()
         });
         released
@@ -137,8 +139,11 @@ mod tests {
         locks.set(&Term::from(1), &Term::from(1), &pid(1));
         locks.set(&Term::from(2), &Term::from(1), &pid(1));
         locks.set(&Term::from(2), &Term::from(1), &pid(2));
-        assert_eq!(locks.delete_process(&pid(1)), 2);
+        assert_eq!(locks.delete_process(&pid(1)), [pid(1), pid(1)]);
         assert!(!locks.is_set(&Term::from(1)));
-        assert!(locks.holds(&Term::from(2), &pid(2)));
+        assert!(locks.is_set(&Term::from(2)));
+        assert_eq!(locks.delete_node(&atom!("b@h")), []);
+        assert_eq!(locks.delete_node(&atom!("a@h")), [pid(2)]);
+        assert!(!locks.is_set(&Term::from(2)));
     }
 }

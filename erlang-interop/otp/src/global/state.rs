@@ -203,14 +203,12 @@ impl State {
         }
     }
 
-    /// Names change under the lock of `global` only. Who does not hold it here has lost it with its
-    /// connection, and what it asks for came late: others may have agreed on their names since, and
-    /// nobody would tell them of this one. Nor would anybody tell our half of a change by a node that
-    /// knows us from earlier. They learn of it when names are exchanged.
+    /// Names are changed by nodes that agree with us. One that has lost us since it took the lock, or
+    /// knows us from earlier, asks for what our half would not hear of; it is told, and we are, when
+    /// names are exchanged.
     fn may_change_names(&self, from: &From) -> bool {
         let node = from.pid().node();
-        let agrees = *node == self.node || self.known.contains_key(node);
-        agrees && self.locks.holds(&Term::from(atom!("global")), from.pid())
+        *node == self.node || self.known.contains_key(node)
     }
 
     fn insert_name(&mut self, named: Named, outputs: &mut Vec<Output>) -> Result<(), ()> {
@@ -261,6 +259,9 @@ impl State {
         let mut outputs = Vec::new();
         self.inform_connection_loss(node, &mut outputs);
         self.forget(node, &mut outputs);
+        // A monitor that was set while the connection broke may be one of the next connection, and
+        // who held the lock does not let go of what it thinks lost.
+        outputs.extend(self.locks.delete_node(node).into_iter().map(Output::Demonitor));
         self.connections.remove(node);
         self.early.remove(node);
         outputs
