@@ -71,14 +71,11 @@ run({one_way, Node, Messages}) ->
         [Sink ! {message, N, a_word} || N <- lists:seq(1, Messages)],
         {Messages, _} = sync(Sink)
     end);
-%% Calls per second.
-run({erpc, Node, Callers, Calls}) ->
+%% Calls per second; nanoseconds a call at the median and at 99 of 100.
+run({calls, What, Node, Callers, Calls}) ->
     connect(Node),
-    callers(Callers, Calls, fun() -> Node = erpc:call(Node, erlang, node, []) end);
-run({gen_call, Node, Callers, Calls}) ->
-    connect(Node),
-    Self = node(),
-    callers(Callers, Calls, fun() -> yes = gen_server:call({net_kernel, Node}, {is_auth, Self}) end);
+    Call = call(What, Node),
+    callers(Callers, Calls, Call);
 %% MiB per second of binaries of this size, one way.
 run({binaries, Node, Size, Total}) ->
     connect(Node),
@@ -124,13 +121,26 @@ sync(Sink) ->
     Sink ! {self(), sync},
     receive {sink, Count, Bytes} -> {Count, Bytes} end.
 
+call(erpc, Node) -> fun() -> Node = erpc:call(Node, erlang, node, []) end;
+call(rpc, Node) -> fun() -> Node = rpc:call(Node, erlang, node, []) end;
+call(gen_server, Node) ->
+    Self = node(),
+    fun() -> yes = gen_server:call({net_kernel, Node}, {is_auth, Self}) end.
+
 callers(Callers, Calls, Call) ->
     Each = Calls div Callers,
-    rate(Each * Callers, fun() ->
-        Started = [spawn_monitor(fun() -> [Call() || _ <- lists:seq(1, Each)] end)
-                   || _ <- lists:seq(1, Callers)],
-        [receive {'DOWN', Ref, process, Pid, normal} -> ok end || {Pid, Ref} <- Started]
-    end).
+    Start = erlang:monotonic_time(),
+    Started = [spawn_monitor(fun() -> exit({times, [timed(Call) || _ <- lists:seq(1, Each)]}) end)
+               || _ <- lists:seq(1, Callers)],
+    Times = [receive {'DOWN', Ref, process, Pid, {times, Times}} -> Times end
+             || {Pid, Ref} <- Started],
+    Rate = Each * Callers * 1.0e9 / nanoseconds(Start),
+    [Rate | percentiles(lists:append(Times))].
+
+timed(Call) ->
+    Start = erlang:monotonic_time(),
+    Call(),
+    nanoseconds(Start).
 
 rate(Count, Work) ->
     Start = erlang:monotonic_time(),

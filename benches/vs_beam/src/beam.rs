@@ -55,8 +55,9 @@ impl Driver {
             Load::PingPong { rounds } => format!("{{ping_pong,'{node}',{rounds}}}"),
             Load::Pipelined { messages } => format!("{{pipelined,'{node}',{messages}}}"),
             Load::OneWay { messages } => format!("{{one_way,'{node}',{messages}}}"),
-            Load::Erpc { callers, calls } => format!("{{erpc,'{node}',{callers},{calls}}}"),
-            Load::GenCall { callers, calls } => format!("{{gen_call,'{node}',{callers},{calls}}}"),
+            Load::Calls { call, callers, calls } => {
+                format!("{{calls,{},'{node}',{callers},{calls}}}", call.module())
+            }
             Load::Binaries { size, total } => format!("{{binaries,'{node}',{size},{total}}}"),
             Load::Connect { rounds } => format!("{{connect,'{node}',{rounds}}}"),
         };

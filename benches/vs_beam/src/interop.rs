@@ -7,11 +7,11 @@ use erlang_interop::node::{
     Context, Cookie, Destination, Epmd, Message, Node, NodeConfig, NodeName,
 };
 use erlang_interop::otp::reason::CallOutcome;
-use erlang_interop::otp::{client, erpc, gen_server};
+use erlang_interop::otp::{client, erpc, gen_server, rpc};
 use erlang_interop::term::{Atom, Term, atom, term};
 
 use crate::machine::{Cluster, full};
-use crate::measure::Load;
+use crate::measure::{Call, Load};
 use crate::raw::{as_f64, percentiles};
 
 /// Longest wait for any one answer.
@@ -65,11 +65,8 @@ async fn run(node: Node, mut context: Context, target: Atom, load: Load) -> Outc
             let rate = one_way(context, &target, count, |_| binary.clone()).await?;
             Ok(vec![rate * as_f64(size) / 1_048_576.0])
         }
-        Load::Erpc { callers, calls } => {
-            callers_rate(&node, &target, callers, calls, Call::Erpc).await
-        }
-        Load::GenCall { callers, calls } => {
-            callers_rate(&node, &target, callers, calls, Call::GenServer).await
+        Load::Calls { call, callers, calls } => {
+            many_calls(&node, &target, callers, calls, call).await
         }
         Load::Connect { rounds } => connect(&node, &target, rounds).await,
     }
@@ -141,14 +138,8 @@ async fn sync(context: &mut Context, target: &Atom) -> Result<Option<i64>, Strin
     Ok(answer.term().as_tuple().and_then(|answer| answer.get(1)?.as_integer()))
 }
 
-/// What a caller calls.
-#[derive(Clone, Copy)]
-enum Call {
-    Erpc,
-    GenServer,
-}
-
-async fn callers_rate(
+/// Calls a second, and nanoseconds a call at the median and at 99 of 100.
+async fn many_calls(
     node: &Node,
     target: &Atom,
     callers: usize,
@@ -161,28 +152,41 @@ async fn callers_rate(
     for _ in 0..callers {
         let (node, target) = (node.clone(), target.clone());
         let work = move |mut context: Context| async move {
+            let mut times = Vec::with_capacity(each);
             for _ in 0..each {
+                let start = Instant::now();
                 call_once(&mut context, &target, call).await?;
+                times.push(start.elapsed().as_secs_f64() * 1e9);
             }
-            Ok::<(), String>(())
+            Ok::<_, String>(times)
         };
         running.push(tokio::spawn(async move { client::in_process(&node, work).await }));
     }
+    let mut times = Vec::with_capacity(each * callers);
     for caller in running {
-        caller.await.map_err(|error| error.to_string())???;
+        times.extend(caller.await.map_err(|error| error.to_string())???);
     }
-    Ok(vec![as_f64(each * callers) / start.elapsed().as_secs_f64()])
+    let rate = as_f64(times.len()) / start.elapsed().as_secs_f64();
+    Ok([vec![rate], percentiles(times)].concat())
 }
 
 async fn call_once(context: &mut Context, target: &Atom, call: Call) -> Result<(), String> {
+    let (module, function) = (atom!("erlang"), atom!("node"));
     match call {
         Call::Erpc => {
-            let (module, function) = (atom!("erlang"), atom!("node"));
             let answer =
                 erpc::call_in(context, target, &module, &function, Vec::new(), ANSWER_TIME_MAX);
             match answer.await {
                 Ok(CallOutcome::Return(value)) if value.as_atom() == Some(target) => Ok(()),
                 other => Err(format!("erpc: {other:?}")),
+            }
+        }
+        Call::Rpc => {
+            let node = context.node();
+            let answer = rpc::call(node, target, &module, &function, Vec::new(), ANSWER_TIME_MAX);
+            match answer.await {
+                value if value.as_atom() == Some(target) => Ok(()),
+                other => Err(format!("rpc: {other}")),
             }
         }
         Call::GenServer => {

@@ -138,7 +138,7 @@ fn one_side(
     let cpu = machine::cpu_seconds(pids)? - before;
     for (figure, number) in measure.figures.iter().zip(numbers) {
         let value = number * figure.scale;
-        report.add(side, figure.name, figure.unit, figure.more_is_better, value);
+        report.add(side, &figure.name, figure.unit, figure.more_is_better, value);
     }
     let (name, unit) = measure.cpu_name();
     report.add(side, &name, unit, false, cpu * 1e6 / measure.load.pieces());

@@ -11,14 +11,33 @@ pub(crate) enum Load {
     Pipelined { messages: usize },
     /// Small tuples to a sink.
     OneWay { messages: usize },
-    /// `erpc:call(Node, erlang, node, [])`.
-    Erpc { callers: usize, calls: usize },
-    /// `gen_server:call({net_kernel, Node}, {is_auth, node()})`.
-    GenCall { callers: usize, calls: usize },
+    /// Calls by so many callers at once.
+    Calls { call: Call, callers: usize, calls: usize },
     /// Binaries to a sink.
     Binaries { size: usize, total: usize },
     /// Connecting anew.
     Connect { rounds: usize },
+}
+
+/// What a caller calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Call {
+    /// `erpc:call(Node, erlang, node, [])`.
+    Erpc,
+    /// `rpc:call(Node, erlang, node, [])`.
+    Rpc,
+    /// `gen_server:call({net_kernel, Node}, {is_auth, node()})`.
+    GenServer,
+}
+
+impl Call {
+    pub(crate) const fn module(self) -> &'static str {
+        match self {
+            Self::Erpc => "erpc",
+            Self::Rpc => "rpc",
+            Self::GenServer => "gen_server",
+        }
+    }
 }
 
 impl Load {
@@ -27,7 +46,7 @@ impl Load {
         as_f64(match self {
             Self::PingPong { rounds } | Self::Connect { rounds } => rounds,
             Self::Pipelined { messages } | Self::OneWay { messages } => messages,
-            Self::Erpc { calls, .. } | Self::GenCall { calls, .. } => calls,
+            Self::Calls { calls, .. } => calls,
             Self::Binaries { size, total } => (total / size).max(1) * size / MIB,
         })
     }
@@ -36,7 +55,7 @@ impl Load {
 impl Measure {
     /// The row of the processor time that both processes together take.
     pub(crate) fn cpu_name(&self) -> (String, &'static str) {
-        let name = self.figures.first().map_or("", |figure| figure.name);
+        let name = self.figures.first().map_or("", |figure| &*figure.name);
         let name = name.trim_end_matches(" p50");
         let unit = if matches!(self.load, Load::Binaries { .. }) { "us/MiB" } else { "us each" };
         (format!("{name}, CPU"), unit)
@@ -44,7 +63,7 @@ impl Measure {
 
     /// Whether `--only` names it.
     fn is_wanted(&self, only: &str) -> bool {
-        let calls = matches!(self.load, Load::Erpc { .. } | Load::GenCall { .. });
+        let calls = matches!(self.load, Load::Calls { .. });
         let connects = matches!(self.load, Load::Connect { .. });
         (only == "wire" && !calls && !connects)
             || self.figures.iter().any(|figure| figure.name.contains(only))
@@ -60,18 +79,20 @@ pub(crate) struct Measure {
 
 /// One number in the report.
 pub(crate) struct Figure {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) unit: &'static str,
     /// What the driver's number is multiplied with to be in `unit`.
     pub(crate) scale: f64,
     pub(crate) more_is_better: bool,
 }
 
-const fn time(name: &'static str) -> Figure {
+fn time(name: &str) -> Figure {
+    let name = name.to_owned();
     Figure { name, unit: "us", scale: 1e-3, more_is_better: false }
 }
 
-const fn rate(name: &'static str, unit: &'static str) -> Figure {
+fn rate(name: &str, unit: &'static str) -> Figure {
+    let name = name.to_owned();
     Figure { name, unit, scale: 1.0, more_is_better: true }
 }
 
@@ -88,7 +109,7 @@ pub(crate) fn all(divide: usize, only: Option<&str>) -> Vec<Measure> {
 fn everything(divide: usize) -> Vec<Measure> {
     let measure = |load, figures| Measure { load, figures };
     let part = |whole: usize| whole / divide;
-    vec![
+    let mut measures = vec![
         measure(
             Load::Connect { rounds: part(100) },
             vec![time("connect p50"), time("connect p99")],
@@ -102,30 +123,13 @@ fn everything(divide: usize) -> Vec<Measure> {
             Load::OneWay { messages: part(200_000) },
             vec![rate("small messages, one way", "msg/s")],
         ),
-        measure(
-            Load::Erpc { callers: 1, calls: part(4_000) },
-            vec![rate("erpc:call, 1 caller", "calls/s")],
-        ),
-        measure(
-            Load::Erpc { callers: 16, calls: part(16_000) },
-            vec![rate("erpc:call, 16 callers", "calls/s")],
-        ),
-        measure(
-            Load::Erpc { callers: 64, calls: part(16_000) },
-            vec![rate("erpc:call, 64 callers", "calls/s")],
-        ),
-        measure(
-            Load::GenCall { callers: 1, calls: part(4_000) },
-            vec![rate("gen_server:call, 1 caller", "calls/s")],
-        ),
-        measure(
-            Load::GenCall { callers: 16, calls: part(16_000) },
-            vec![rate("gen_server:call, 16 callers", "calls/s")],
-        ),
-        measure(
-            Load::GenCall { callers: 64, calls: part(16_000) },
-            vec![rate("gen_server:call, 64 callers", "calls/s")],
-        ),
+    ];
+    for call in [Call::Erpc, Call::Rpc, Call::GenServer] {
+        measures.push(calls(call, 1, part(4_000)));
+        measures.push(calls(call, 16, part(16_000)));
+        measures.push(calls(call, 64, part(16_000)));
+    }
+    let binaries = [
         measure(
             Load::Binaries { size: 64 * KIB, total: part(512 * MIB) },
             vec![rate("binaries of 64 KiB", "MiB/s")],
@@ -138,5 +142,17 @@ fn everything(divide: usize) -> Vec<Measure> {
             Load::Binaries { size: 64 * MIB, total: part(512 * MIB) },
             vec![rate("binaries of 64 MiB", "MiB/s")],
         ),
-    ]
+    ];
+    measures.extend(binaries);
+    measures
+}
+
+fn calls(call: Call, callers: usize, calls: usize) -> Measure {
+    let plural = if callers == 1 { "" } else { "s" };
+    let name = format!("{}:call, {callers} caller{plural}", call.module());
+    let [p50, p99] = [" p50", " p99"].map(|percentile| time(&(name.clone() + percentile)));
+    Measure {
+        load: Load::Calls { call, callers, calls },
+        figures: vec![rate(&name, "calls/s"), p50, p99],
+    }
 }
