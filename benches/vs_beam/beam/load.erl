@@ -132,8 +132,10 @@ callers(Callers, Calls, Call) ->
     Start = erlang:monotonic_time(),
     Started = [spawn_monitor(fun() -> exit({times, [timed(Call) || _ <- lists:seq(1, Each)]}) end)
                || _ <- lists:seq(1, Callers)],
-    Times = [receive {'DOWN', Ref, process, Pid, {times, Times}} -> Times end
-             || {Pid, Ref} <- Started],
+    Times = [receive
+                 {'DOWN', Ref, process, Pid, {times, OfOne}} -> OfOne;
+                 {'DOWN', Ref, process, Pid, Reason} -> exit(Reason)
+             end || {Pid, Ref} <- Started],
     Rate = Each * Callers * 1.0e9 / nanoseconds(Start),
     [Rate | percentiles(lists:append(Times))].
 

@@ -134,7 +134,8 @@ fn one_side(
     run: &mut dyn FnMut() -> Outcome,
 ) -> io::Result<()> {
     let before = machine::cpu_seconds(pids)?;
-    let Some(numbers) = run()? else { return Ok(()) };
+    let named = |error| io::Error::other(format!("{side}, {:?}: {error}", measure.load));
+    let Some(numbers) = run().map_err(named)? else { return Ok(()) };
     let cpu = machine::cpu_seconds(pids)? - before;
     for (figure, number) in measure.figures.iter().zip(numbers) {
         let value = number * figure.scale;

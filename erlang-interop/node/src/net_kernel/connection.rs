@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use super::dispatch::{dispatch, dispatch_oversized};
-use super::intake::Share;
+use super::intake::{Share, Stock};
 use super::pace::Pace;
 use super::peer::{Backlog, Outgoing, Peer};
 use crate::audit::AuditEvent;
@@ -64,6 +64,8 @@ enum Woken {
     Wrote(io::Result<usize>),
     Ready,
     Timer,
+    /// Others need what this connection keeps.
+    Crowded,
 }
 
 impl Driver {
@@ -116,6 +118,7 @@ impl Driver {
                 }
                 Woken::Read(Err(error)) | Woken::Wrote(Err(error)) => return io_reason(error),
                 Woken::Ready => {}
+                Woken::Crowded => self.release_spare(),
                 Woken::Timer => {
                     let now = self.node.now();
                     // It may also be the end of a pause.
@@ -132,11 +135,20 @@ impl Driver {
     /// Counts what the machine holds with what all others hold.
     fn take_stock(&mut self) -> Result<(), ConnectionError> {
         let held = self.machine.held_bytes();
-        if self.share.set(held + self.machine.spare_bytes()) {
-            return Ok(());
+        match self.share.set(held, self.machine.spare_bytes()) {
+            Stock::Fits => Ok(()),
+            Stock::Crowded => {
+                self.release_spare();
+                Ok(())
+            }
+            Stock::Exceeded => Err(self.share.exceeded()),
         }
+    }
+
+    /// Lets go what is kept for later messages.
+    fn release_spare(&mut self) {
         self.machine.release_spare();
-        if self.share.set(held) { Ok(()) } else { Err(self.share.exceeded()) }
+        self.share.set(self.machine.held_bytes(), 0);
     }
 
     fn handle_events(&mut self) -> Result<(), ConnectionError> {
@@ -219,6 +231,7 @@ impl Driver {
             () = timer.sleep.as_mut(), if timeout.is_some() => Woken::Timer,
             woken = socket => woken,
             () = self.peer.wait_ready(), if !more => Woken::Ready,
+            () = self.share.needed() => Woken::Crowded,
             () = std::future::ready(()), if more && output.is_empty() => Woken::Ready,
         };
         self.wrote = matches!(woken, Woken::Wrote(_));

@@ -74,6 +74,34 @@ async fn a_64_mib_binary_arrives_whole() {
     .await;
 }
 
+/// What one connection keeps for its next long message is no reason to refuse that of another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_take_turns_with_the_longest_messages() {
+    let served = node("ts").await;
+    let taker = served.spawn(SpawnOptions::new(), |mut context: Context| async move {
+        for _ in 0..12 {
+            let message = context.receive().await;
+            let from = message.as_tuple().and_then(|pair| pair[0].as_pid().cloned());
+            // Its memory is there to be kept when the sender hears of it.
+            drop(message);
+            context.send(&from.expect("a pid"), "taken").await;
+        }
+    });
+    let taker = taker.expect("spawned");
+    let peers = [node("ta").await, node("tb").await, node("tc").await];
+    for peer in peers.iter().cycle().take(6) {
+        let (taker, body) = (taker.clone(), Term::binary(vec![7; 64 << 20]));
+        within(peer, move |mut context: Context| async move {
+            // The second wakes the connection once more.
+            for body in [body, Term::binary(vec![])] {
+                context.send(&taker, (context.pid(), body)).await;
+                assert_eq!(*soon(context.receive()).await.term(), Term::from("taken"));
+            }
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn a_sender_waits_while_the_connection_is_busy() {
     let mut config = harness::config("wa");
