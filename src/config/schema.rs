@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{
+    self, Deserialize as _, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor,
+};
 use serde_yaml::Value;
 
 use super::{ConfigError, RawConfig};
@@ -30,6 +32,10 @@ pub(super) fn read(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
     let seed = Section { schema: &schema, prefix: String::new(), unknown: &unknown, wanted: None };
     if let Err(error) = seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
         let Some(key) = unknown.take() else { return Err(malformed(path, &error)) };
+        // A bracket left open takes the next lines for keys of its own: then that is the fault.
+        if let Err(fault) = whole(text) {
+            return Err(malformed(path, &fault));
+        }
         let nearest = nearest(&key);
         return Err(ConfigError::UnknownKey {
             path: path.into(),
@@ -50,6 +56,11 @@ pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
         Section { schema: &schema, prefix: String::new(), unknown: &unknown, wanted: Some(key) };
     let error = seed.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
     Some(line(&error))
+}
+
+/// Whether it is YAML at all, whatever its keys.
+fn whole(text: &str) -> Result<(), serde_yaml::Error> {
+    IgnoredAny::deserialize(serde_yaml::Deserializer::from_str(text)).map(drop)
 }
 
 fn malformed(path: &Path, error: &serde_yaml::Error) -> ConfigError {
@@ -233,6 +244,19 @@ mod tests {
         assert!(refused("node: [a\n").starts_with("har.yaml:"));
         assert!(refused("node: 5\n").starts_with("har.yaml:1: "));
         assert!(refused("- node\n").starts_with("har.yaml:1: "));
+    }
+
+    #[test]
+    fn a_bracket_left_open_is_the_fault_and_not_the_keys_after_it() {
+        for text in [
+            "node:\n  name: a@b.c\nepmd: {port: 4369\nlog:\n  level: info\n",
+            "admission:\n  allow_networks: [10.0.0.0/8\nlog:\n  level: info\n",
+            "node: {name: a@b.c\nhiden: true\n",
+        ] {
+            let message = refused(text);
+            assert!(!message.contains("unknown key"), "{message}");
+            assert!(message.contains("line ") && message.contains("column "), "{message}");
+        }
     }
 
     #[test]
