@@ -278,6 +278,153 @@ mod tests {
         }
     }
 
+    /// Functions that look at the node, compute, write to its log, or do to nothing but the process
+    /// that calls. `erlang:register/2` and what else would change the node only refuses.
+    const LOOKING: &[(&str, &str)] = &[
+        ("Elixir.Application", "get_env/2 get_env/3 started_applications/0"),
+        ("Elixir.Code", "ensure_loaded/1 ensure_loaded?/1"),
+        ("Elixir.GenServer", "whereis/1"),
+        ("Elixir.IO", "inspect/1 puts/1 write/1"),
+        (
+            "Elixir.Kernel",
+            "!=/2 !==/2 */2 +/1 +/2 ++/2 -/1 -/2 --/2 //2 </2 <=/2 ==/2 ===/2 >/2 >=/2 abs/1 \
+             apply/2 apply/3 bit_size/1 byte_size/1 ceil/1 div/2 elem/2 exit/1 floor/1 \
+             function_exported?/3 hd/1 inspect/1 is_atom/1 is_binary/1 is_bitstring/1 \
+             is_boolean/1 is_float/1 is_function/1 is_function/2 is_integer/1 is_list/1 \
+             is_map/1 is_number/1 is_pid/1 is_port/1 is_reference/1 is_tuple/1 length/1 \
+             make_ref/0 map_size/1 max/2 min/2 node/0 node/1 raise/1 rem/2 round/1 self/0 \
+             throw/1 tl/1 trunc/1 tuple_size/1",
+        ),
+        ("Elixir.Node", "alive?/0 list/0 list/1 self/0"),
+        ("Elixir.Process", "alive?/1 get/1 info/1 info/2 list/0 registered/0 sleep/1 whereis/1"),
+        (
+            "Elixir.System",
+            "convert_time_unit/3 monotonic_time/0 monotonic_time/1 os_time/0 otp_release/0 \
+             pid/0 schedulers/0 schedulers_online/0 system_time/0 system_time/1 \
+             unique_integer/0 unique_integer/1",
+        ),
+        (
+            "application",
+            "ensure_all_started/1 ensure_started/1 get_all_env/1 get_all_key/1 \
+             get_application/1 get_env/2 get_env/3 get_key/2 load/1 loaded_applications/0 \
+             start/1 stop/1 which_applications/0",
+        ),
+        (
+            "code",
+            "all_loaded/0 delete/1 ensure_loaded/1 get_mode/0 get_object_code/1 get_path/0 \
+             is_loaded/1 is_sticky/1 lib_dir/1 module_status/1 priv_dir/1 purge/1 \
+             soft_purge/1 which/1",
+        ),
+        (
+            "erlang",
+            "*/2 +/1 +/2 ++/2 -/1 -/2 --/2 //2 /=/2 </2 =/=/2 =:=/2 =</2 ==/2 >/2 >=/2 abs/1 \
+             adler32/1 and/2 append_element/2 apply/2 apply/3 atom_to_binary/1 \
+             atom_to_binary/2 atom_to_list/1 band/2 binary_part/3 binary_to_atom/1 \
+             binary_to_atom/2 binary_to_existing_atom/1 binary_to_existing_atom/2 \
+             binary_to_float/1 binary_to_integer/1 binary_to_integer/2 binary_to_list/1 \
+             binary_to_list/3 binary_to_term/1 binary_to_term/2 bit_size/1 \
+             bitstring_to_list/1 bnot/1 bor/2 bsl/2 bsr/2 bxor/2 byte_size/1 ceil/1 \
+             check_old_code/1 convert_time_unit/3 crc32/1 delete_element/2 demonitor/1 div/2 \
+             element/2 erase/1 error/1 error/2 exit/1 float/1 float_to_binary/1 \
+             float_to_binary/2 float_to_list/1 float_to_list/2 floor/1 fun_info/2 \
+             fun_to_list/1 function_exported/3 garbage_collect/0 garbage_collect/1 get/0 \
+             get/1 get_module_info/2 group_leader/0 hd/1 insert_element/3 integer_to_binary/1 \
+             integer_to_binary/2 integer_to_list/1 integer_to_list/2 iolist_size/1 \
+             iolist_to_binary/1 is_alive/0 is_atom/1 is_binary/1 is_bitstring/1 is_boolean/1 \
+             is_float/1 is_function/1 is_function/2 is_integer/1 is_list/1 is_map/1 \
+             is_map_key/2 is_number/1 is_pid/1 is_port/1 is_process_alive/1 is_reference/1 \
+             is_tuple/1 length/1 list_to_atom/1 list_to_binary/1 list_to_bitstring/1 \
+             list_to_existing_atom/1 list_to_float/1 list_to_integer/1 list_to_integer/2 \
+             list_to_tuple/1 loaded/0 make_fun/3 make_ref/0 make_tuple/2 map_get/2 map_size/1 \
+             max/2 memory/0 memory/1 min/2 module_loaded/1 monitor_node/2 monotonic_time/0 \
+             monotonic_time/1 node/0 node/1 nodes/0 nodes/1 not/1 now/0 or/2 phash2/1 \
+             phash2/2 pid_to_list/1 port_info/1 port_info/2 port_to_list/1 ports/0 \
+             process_flag/2 process_info/1 process_info/2 processes/0 put/2 ref_to_list/1 \
+             register/2 registered/0 rem/2 round/1 self/0 setelement/3 size/1 spawn/1 spawn/2 \
+             spawn/3 spawn/4 split_binary/2 statistics/1 system_info/1 system_time/0 \
+             system_time/1 term_to_binary/1 throw/1 time_offset/0 timestamp/0 tl/1 \
+             trace_info/2 trunc/1 tuple_size/1 tuple_to_list/1 unique_integer/0 \
+             unique_integer/1 universaltime/0 unregister/1 whereis/1 xor/2 yield/0",
+        ),
+        (
+            "error_logger",
+            "error_msg/1 error_msg/2 info_msg/1 info_msg/2 warning_msg/1 warning_msg/2",
+        ),
+        ("ets", "all/0 info/1 info/2 whereis/1"),
+        ("global", "registered_names/0 resolve_it/4 whereis_name/1"),
+        ("inet", "gethostname/0"),
+        (
+            "init",
+            "get_argument/1 get_arguments/0 get_plain_arguments/0 get_status/0 \
+             notify_when_started/1 script_id/0",
+        ),
+        ("io", "format/1 format/2 fwrite/1 fwrite/2 nl/0 put_chars/1"),
+        (
+            "logger",
+            "alert/1 alert/2 critical/1 critical/2 debug/1 debug/2 emergency/1 emergency/2 \
+             error/1 error/2 info/1 info/2 log/2 log/3 log/4 notice/1 notice/2 warning/1 \
+             warning/2",
+        ),
+        ("net_adm", "localhost/0"),
+        (
+            "net_kernel",
+            "allowed/0 get_net_ticktime/0 get_state/0 longnames/0 monitor_nodes/1 \
+             monitor_nodes/2 node_info/1 nodename/0 nodes_info/0",
+        ),
+        (
+            "observer_backend",
+            "etop_collect/1 fetch_stats/2 get_port_list/0 get_socket_list/0 get_table_list/2 \
+             procs_info/1 sys_info/0",
+        ),
+        (
+            "os",
+            "getpid/0 perf_counter/0 perf_counter/1 system_time/0 system_time/1 timestamp/0 \
+             type/0 version/0",
+        ),
+        (
+            "pg",
+            "get_local_members/1 get_local_members/2 get_members/1 get_members/2 \
+             which_groups/0 which_groups/1 which_local_groups/0 which_local_groups/1",
+        ),
+        ("timer", "sleep/1"),
+    ];
+
+    /// Modules whose functions only compute.
+    const COMPUTING: &[&str] = &[
+        "calendar",
+        "lists",
+        "maps",
+        "proplists",
+        "string",
+        "Atom",
+        "Enum",
+        "Function",
+        "Integer",
+        "Map",
+        "String",
+        "String.Chars",
+    ];
+
+    #[test]
+    fn each_function_of_the_table_was_decided_to_act_or_to_look() {
+        let decided = patterns(&[ACTING, COMPUTING].concat());
+        let table = erlang_interop::otp::Functions::builder().build();
+        let mut undecided = Vec::new();
+        for module in table.modules() {
+            let looking = LOOKING.iter().filter(|(known, _)| module.as_str() == *known);
+            let looking: Vec<_> = looking.flat_map(|(_, names)| names.split_whitespace()).collect();
+            for (name, arity) in table.exports(&module).unwrap_or_default() {
+                let (name, arity) = (name.as_str(), usize::from(arity));
+                let fits = |p: &CallPattern| p.matches(module.as_str(), name, arity);
+                let function = format!("{name}/{arity}");
+                if !decided.iter().any(fits) && !looking.contains(&function.as_str()) {
+                    undecided.push(format!("{module}:{function}"));
+                }
+            }
+        }
+        assert!(undecided.is_empty(), "into ACTING, or LOOKING here: {undecided:?}");
+    }
+
     #[test]
     fn a_peer_with_rules_of_its_own_has_no_others_but_the_denials() {
         let pattern = |text: &str| text.parse::<NamePattern>().expect("a pattern");
