@@ -5,13 +5,17 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 
 use erlang_node::audit::{AuditEvent, Auditor};
-use erlang_node::{Context, Cookie, ExitReason, Node, NodeConfig, NodeFilter, SpawnOptions};
+use erlang_node::{
+    Context, Cookie, ExitReason, NamePattern, Node, NodeConfig, NodeFilter, SpawnOptions,
+};
 use erlang_term::{Term, atom};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 use crate::beam_node::Beam;
+use crate::certificates::{Authority, Days, Side, directory, optfile};
 use crate::harness::{self, TestFunctions, echo, soon, until, within};
+use crate::tls::{tls_config, tls_node};
 
 /// Keeps what it hears as text.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +96,37 @@ async fn a_denied_dialer_reads_the_status_that_a_beam_sends() {
     soon(stream.read_to_end(&mut answer)).await.expect("closed");
     assert_eq!(answer, b"\x00\x0csnot_allowed");
     heard.until("not_allowed: deny_networks has 127.0.0.1/32").await;
+}
+
+#[tokio::test]
+async fn a_certificate_is_let_in_or_denied_by_a_name_that_it_is_for() {
+    const HOST: &str = "127.0.0.1";
+    let dir = directory();
+    let ca = Authority::new("ca");
+    let trusted = ca.write(dir.path(), "ca.pem");
+    let options = |name: &str| {
+        let pair = ca.issue(dir.path(), name, &[HOST], Days::GOOD);
+        let side = Side::new().pair(&pair).trusting(&trusted);
+        optfile(dir.path(), &format!("{name}.conf"), &side.clone().demanding(), &side)
+    };
+    let (server, guest, member) = (options("server"), options("guest"), options("member"));
+    let of = |name: &str| vec![name.parse::<NamePattern>().expect("a pattern")];
+    for (denied, allowed, reason) in [
+        (of("guest"), Vec::new(), "deny_certificates has guest"),
+        (Vec::new(), of("mem*"), "no pattern of allow_certificates is for"),
+    ] {
+        let mut config = tls_config("as", HOST, &server);
+        config.admission.deny.certificates = denied;
+        config.admission.allow.certificates = allowed;
+        let (node, heard) = start(config).await;
+        let (guest, member) =
+            (tls_node("ag", HOST, &guest).await, tls_node("am", HOST, &member).await);
+        assert!(guest.connect(node.name()).await.is_err());
+        heard.until(reason).await;
+        member.connect(node.name()).await.expect("its certificate is let in");
+        // We dial by the same rules.
+        assert!(node.connect(guest.name()).await.is_err());
+    }
 }
 
 #[tokio::test]
