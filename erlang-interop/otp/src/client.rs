@@ -36,6 +36,11 @@ pub(crate) fn is_connected(context: &Context, node: &Atom) -> bool {
     node == context.node().name() || context.node().node_info(node).is_some()
 }
 
+/// Those of the nodes to which a message would not set up a connection.
+pub(crate) fn connected(context: &Context, nodes: &[Atom]) -> Vec<Atom> {
+    nodes.iter().filter(|node| is_connected(context, node)).cloned().collect()
+}
+
 /// A cast that dials nobody: one for a node that isn't connected is gone.
 pub async fn cast_connected(context: &Context, to: (Atom, Atom), message: impl Into<Term>) {
     context.send_connected(to, cast_message(message)).await;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::output::LockerEvent;
 use super::shared::Shared;
-use crate::client::{cast_connected, is_connected, multi_call_in_time};
+use crate::client::{cast_connected, connected, is_connected, multi_call_in_time};
 use crate::gen_message::cast_message;
 use crate::limits::CALL_TIMEOUT;
 
@@ -298,8 +298,7 @@ impl Locker {
 
     /// Who is no longer connected has forgotten the lock.
     async fn unlock(&mut self, lock: &Term, nodes: &[Atom]) {
-        let mut nodes = nodes.to_vec();
-        nodes.retain(|node| is_connected(&self.context, node));
+        let nodes = connected(&self.context, nodes);
         self.ask(&nodes, atom!("del_lock"), lock).await;
     }
 
