@@ -39,6 +39,7 @@
 pub mod admission;
 pub mod alias;
 pub mod audit;
+mod brief;
 pub mod config;
 mod destination;
 pub mod error;

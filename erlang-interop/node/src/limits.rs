@@ -156,3 +156,14 @@ const _: () = assert!(TLS_CHECK_PERIOD.as_secs() <= TLS_WARNING_PERIOD.as_secs()
 /// connection's task: with so little to work on, it is done before another thread would have begun,
 /// and the connection is not kept from its next signal.
 pub(crate) const BRIEF_ARGUMENTS_BYTES_MAX: usize = 1024;
+
+/// The longest first step of such a function. One that took longer is started as a task for the next
+/// [`LONG_STEP_CALLS`] calls, and so is at most one call in that many what the connection waits for.
+pub(crate) const BRIEF_STEP_MAX: Duration = Duration::from_micros(500);
+
+/// Calls of a function for which it is remembered that its first step was long.
+pub(crate) const LONG_STEP_CALLS: u32 = 256;
+
+/// Functions of which that is remembered at the same time. Above what a node offers, so that it is
+/// reached only by names that nobody has.
+pub(crate) const LONG_STEP_FUNCTIONS_MAX: usize = 4096;

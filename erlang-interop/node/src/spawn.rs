@@ -4,8 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use erlang_term::{Atom, Pid, Reference, Term};
+use tokio::time::Instant;
 
 use crate::ExitReason;
+use crate::brief::Function;
 use crate::error::SpawnError;
 use crate::limits::{MAILBOX_BYTES_MAX, MAILBOX_MESSAGES_MAX};
 use crate::monitor::MonitorTarget;
@@ -35,6 +37,12 @@ pub trait Spawner: Send + Sync {
     /// The function of a new process. Called before the process runs; the work belongs into the
     /// future.
     fn spawn(&self, context: Context, mfa: Mfa) -> ProcessFuture;
+
+    /// Module, name and arity of the function that does the work. It is asked for to know how long
+    /// that function takes; a spawner of functions that only call others says which.
+    fn runs(&self, mfa: &Mfa) -> (Atom, Atom, usize) {
+        (mfa.module.clone(), mfa.function.clone(), mfa.args.len())
+    }
 }
 
 /// How a process is started.
@@ -239,12 +247,23 @@ impl Node {
         }
     }
 
-    /// As [`Node::start_process`] for a function that is likely to end without a wait: its first
-    /// step is taken here. Calls of peers are mostly such, and a task for each, with its way to
-    /// another thread, would be most of what they cost.
-    pub(crate) fn start_brief_process(&self, process: Arc<Process>, body: ProcessFuture) {
+    /// Starts what a peer asked for. The first step of a function that is likely to end without a
+    /// wait is taken here, unless that was long lately: see [`crate::brief`].
+    pub(crate) fn start_asked(
+        &self,
+        process: Arc<Process>,
+        body: ProcessFuture,
+        brief: Option<Function>,
+    ) {
+        let Some(function) = brief.filter(|function| self.long_steps().may_be_brief(function))
+        else {
+            return self.start_process(process, body);
+        };
         let mut task = ProcessTask::new(self.clone(), process, body);
-        if !task.ends_at_once() {
+        let begun = Instant::now();
+        let ended = task.ends_at_once();
+        self.long_steps().took(function, begun.elapsed());
+        if !ended {
             self.runtime().spawn(task);
         }
     }

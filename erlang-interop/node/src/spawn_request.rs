@@ -6,8 +6,9 @@ use std::sync::Arc;
 use erlang_dist::control::{self, Control, PidOrName, SpawnReplyFlags, SpawnResult};
 use erlang_term::{Atom, Pid, Reference, Term, atom};
 
+use crate::brief::Function;
 use crate::error::SpawnError;
-use crate::limits::{BRIEF_ARGUMENTS_BYTES_MAX, SPAWN_OPTIONS_MAX};
+use crate::limits::SPAWN_OPTIONS_MAX;
 use crate::link::Link;
 use crate::message::Message;
 use crate::monitor::{Monitor, MonitorTarget, Place, Watcher};
@@ -15,7 +16,6 @@ use crate::net_kernel::Peer;
 use crate::node::Node;
 use crate::process::{Context, Process};
 use crate::spawn::{Mfa, SpawnOptions};
-use crate::weight::weight;
 
 /// Which answers to a spawn request become messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,13 +238,9 @@ impl Node {
             token: None,
         };
         peer.signal_of(process.pid(), reply, None);
-        let brief = weight(&order.args, BRIEF_ARGUMENTS_BYTES_MAX) < BRIEF_ARGUMENTS_BYTES_MAX;
+        let brief = Function::of_brief(spawner.runs(&mfa), &order.args);
         let body = spawner.spawn(Context::new(self.clone(), Arc::clone(&process)), mfa);
-        if brief {
-            self.start_brief_process(process, body);
-        } else {
-            self.start_process(process, body);
-        }
+        self.start_asked(process, body, brief);
     }
 
     pub(crate) async fn spawn_request(

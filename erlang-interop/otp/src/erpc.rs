@@ -36,6 +36,18 @@ impl Spawner for FunctionSpawner {
         let functions = self.functions.clone();
         Box::pin(async move { run(&functions, context, mfa).await })
     }
+
+    /// What `execute_call` and `execute_cast` are asked to call, not themselves.
+    fn runs(&self, mfa: &Mfa) -> (Atom, Atom, usize) {
+        match &mfa.args[..] {
+            [.., Term::Atom(module), Term::Atom(function), Term::List(arguments)]
+                if mfa.module == "erpc" =>
+            {
+                (module.clone(), function.clone(), arguments.len())
+            }
+            _ => (mfa.module.clone(), mfa.function.clone(), mfa.args.len()),
+        }
+    }
 }
 
 /// A spawn request, understood.
@@ -321,6 +333,8 @@ pub async fn multicall(
 
 #[cfg(test)]
 mod tests {
+    use erlang_term::term;
+
     use super::*;
 
     fn reference(word: u32) -> Reference {
@@ -347,6 +361,16 @@ mod tests {
             arguments: vec![Term::from(atom!("lists")), Term::from(atom!("reverse")), improper],
         };
         assert_eq!(Job::read(mfa(atom!("erpc"), atom!("execute_call"), args)), expected);
+    }
+
+    #[test]
+    fn the_function_that_erpc_calls_is_the_one_that_runs() {
+        let spawner = FunctionSpawner::new(Functions::builder().build());
+        let args = vec![term!(lists), term!(seq), term!([1, 9])];
+        let cast = mfa(atom!("erpc"), atom!("execute_cast"), args.clone());
+        assert_eq!(spawner.runs(&cast), (atom!("lists"), atom!("seq"), 2));
+        let own = mfa(atom!("mine"), atom!("execute_cast"), args);
+        assert_eq!(spawner.runs(&own), (atom!("mine"), atom!("execute_cast"), 3));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::alias::References;
+use crate::brief::LongSteps;
 use crate::config::NodeConfig;
 use crate::error::StartError;
 use crate::event::Events;
@@ -44,6 +45,7 @@ struct Inner {
     kernel: NetKernel,
     events: Events,
     spawner: OnceLock<Arc<dyn Spawner>>,
+    long_steps: LongSteps,
     unlink_ids: AtomicU64,
     group_leader: Mutex<Pid>,
     alive: AtomicBool,
@@ -85,6 +87,7 @@ impl Node {
             registry: Registry::default(),
             events: Events::new(),
             spawner: OnceLock::new(),
+            long_steps: LongSteps::default(),
             unlink_ids: AtomicU64::new(1),
             group_leader,
             alive: AtomicBool::new(false),
@@ -206,6 +209,10 @@ impl Node {
 
     pub(crate) fn spawner(&self) -> Option<Arc<dyn Spawner>> {
         self.0.spawner.get().cloned()
+    }
+
+    pub(crate) fn long_steps(&self) -> &LongSteps {
+        &self.0.long_steps
     }
 
     pub(crate) fn next_unlink_id(&self) -> u64 {
