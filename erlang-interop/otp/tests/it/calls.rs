@@ -1,5 +1,8 @@
 //! What a BEAM calls on us: ping, rpc, erpc, rex, the built-in functions, output, diagnostics.
 
+use erlang_node::{ExitReason, SpawnOptions};
+use erlang_term::{Term, atom, term};
+
 use crate::world::World;
 
 const B: &str = "'b@127.0.0.1'";
@@ -158,4 +161,27 @@ async fn echo_and_sink_do_what_benchmarks_expect() {
          receive {{sink, C, S}} -> {{C, S}} end end"
     );
     assert_eq!(beam.eval(&sink).await, "=> {2,100}");
+}
+
+/// `rpc:server_call/4` has a convention of its own: the server answers `{Wrapper, Node, Reply}`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_the_old_convention_is_called() {
+    let world = World::new();
+    let ours = world.ours("b").await;
+    let options = SpawnOptions::new().name(atom!("old_server"));
+    let spawned = ours.node.spawn(options, |mut own| async move {
+        loop {
+            let request = own.receive().await;
+            let Some([Term::Pid(from), question]) = request.as_tuple() else {
+                return ExitReason::Normal;
+            };
+            let answer = term!({wrapper, (own.node().name()), {asked, (question)}});
+            own.send(from, answer).await;
+        }
+    });
+    spawned.unwrap();
+    let mut beam = world.beam("a");
+    let call = |name: &str| format!("rpc:server_call({B}, {name}, wrapper, hi)");
+    assert_eq!(beam.eval(&call("old_server")).await, "=> {asked,hi}");
+    assert_eq!(beam.eval(&call("nobody")).await, "=> {error,nodedown}");
 }

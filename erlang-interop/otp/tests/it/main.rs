@@ -15,4 +15,5 @@ mod policy;
 mod replay;
 mod servers;
 mod tasks;
+mod traced;
 mod world;

@@ -45,13 +45,16 @@ impl World {
 
     /// A node of ours, listening, with a task supervisor and the diagnostics.
     pub(crate) async fn ours(&self, name: &str) -> Ours {
+        self.ours_with(name, StandardOptions::default()).await
+    }
+
+    /// The same with other options of the services.
+    pub(crate) async fn ours_with(&self, name: &str, options: StandardOptions) -> Ours {
         let node = Node::new(self.config(name)).unwrap();
         let functions = Functions::builder()
             .pure("Elixir.HAR", "version", 0, |_| Ok(Term::from("9.9.9")))
             .build();
-        let options = StandardOptions::default()
-            .task_supervisor(atom!("Elixir.HAR.TaskSupervisor"))
-            .diagnostics(true);
+        let options = options.task_supervisor(atom!("Elixir.HAR.TaskSupervisor")).diagnostics(true);
         let services = standard(&node, functions, options).unwrap();
         node.listen().await.unwrap();
         Ours { node, services }
