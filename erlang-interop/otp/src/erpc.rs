@@ -39,14 +39,18 @@ impl Spawner for FunctionSpawner {
 
     /// What `execute_call` and `execute_cast` are asked to call, not themselves.
     fn runs(&self, mfa: &Mfa) -> (Atom, Atom, usize) {
-        match &mfa.args[..] {
-            [.., Term::Atom(module), Term::Atom(function), Term::List(arguments)]
-                if mfa.module == "erpc" =>
-            {
-                (module.clone(), function.clone(), arguments.len())
+        let called = match &mfa.args[..] {
+            [.., Term::Atom(module), Term::Atom(function), arguments] if mfa.module == "erpc" => {
+                let arity = match arguments {
+                    Term::Nil => Some(0),
+                    Term::List(arguments) => Some(arguments.len()),
+                    _ => None,
+                };
+                arity.map(|arity| (module.clone(), function.clone(), arity))
             }
-            _ => (mfa.module.clone(), mfa.function.clone(), mfa.args.len()),
-        }
+            _ => None,
+        };
+        called.unwrap_or_else(|| (mfa.module.clone(), mfa.function.clone(), mfa.args.len()))
     }
 }
 
@@ -369,6 +373,9 @@ mod tests {
         let args = vec![term!(lists), term!(seq), term!([1, 9])];
         let cast = mfa(atom!("erpc"), atom!("execute_cast"), args.clone());
         assert_eq!(spawner.runs(&cast), (atom!("lists"), atom!("seq"), 2));
+        let none = vec![Term::from(reference(1)), term!(mine), term!(slow), Term::Nil];
+        let call = mfa(atom!("erpc"), atom!("execute_call"), none);
+        assert_eq!(spawner.runs(&call), (atom!("mine"), atom!("slow"), 0));
         let own = mfa(atom!("mine"), atom!("execute_cast"), args);
         assert_eq!(spawner.runs(&own), (atom!("mine"), atom!("execute_cast"), 3));
     }
