@@ -180,8 +180,8 @@ fn watch(node: &Node, watched: Vec<Pid>) -> Result<(), SpawnError> {
             context.monitor(pid).await;
         }
         let ended = context.receive_map(|message| message.as_down()).await.1;
-        if ended.reason.is_orderly() && !context.node().is_alive() {
-            // The node shuts down already, and this is how we learn of it.
+        if ended.reason.is_orderly() && context.node().is_stopping() {
+            // The node shuts down already, and the exit signal to us is still under way.
             return;
         }
         tracing::error!(

@@ -124,6 +124,12 @@ impl Node {
         self.0.alive.load(Ordering::Acquire)
     }
 
+    /// Whether the node shuts down or has done so. Until its last connection has ended it is alive
+    /// nevertheless.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Acquire)
+    }
+
     /// Pids of all processes of this node, in no order.
     pub fn processes(&self) -> Vec<Pid> {
         self.table().all().iter().map(|process| process.pid().clone()).collect()
@@ -217,10 +223,6 @@ impl Node {
 
     pub(crate) fn next_unlink_id(&self) -> u64 {
         self.0.unlink_ids.fetch_add(1, Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.0.stopping.load(Ordering::Acquire)
     }
 
     /// Resolves when the node stops.

@@ -273,14 +273,17 @@ async fn a_stopping_node_ends_its_processes_with_shutdown() {
     let node = lone();
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let orderly = node.spawn(SpawnOptions::new().trap_exit(), |mut context: Context| async move {
+        assert!(!context.node().is_stopping());
         let exit = context.receive().await.as_exit();
-        let _ = sender.send(exit.map(|exit| exit.reason));
+        let reason = exit.map(|exit| exit.reason);
+        let _ = sender.send((reason, context.node().is_stopping()));
     });
     orderly.expect("spawned");
     let waiting = |_: Context| std::future::pending::<ExitReason>();
     node.spawn(SpawnOptions::new(), waiting).expect("spawned");
     soon(node.shutdown()).await;
-    assert_eq!(receiver.await, Ok(Some(ExitReason::Shutdown)));
+    // Who is told `shutdown` can see that it's the node that goes.
+    assert_eq!(receiver.await, Ok((Some(ExitReason::Shutdown), true)));
     assert_eq!(node.process_count(), 0);
     assert_eq!(node.spawn(SpawnOptions::new(), waiting), Err(SpawnError::Stopping));
 }
