@@ -90,20 +90,30 @@ pub struct Connection {
 impl Connection {
     /// The connection that a handshake has agreed on, beginning with the handshake's leftover bytes.
     pub fn new(config: ConnectionConfig, outcome: &HandshakeOutcome, now: Now) -> Self {
-        let mut connection = Self::with_flags(config, outcome.flags, now);
+        let hidden = !outcome.peer_flags.contains(DistributionFlags::PUBLISHED);
+        let mut connection = Self::with_peer(config, outcome.flags, hidden, now);
         if !outcome.leftover.is_empty() {
             connection.handle_input(now, outcome.leftover.clone());
         }
         connection
     }
 
-    /// A connection with these common flags.
+    /// A connection with these common flags, of which the peer's are the same.
     pub fn with_flags(config: ConnectionConfig, flags: DistributionFlags, now: Now) -> Self {
+        Self::with_peer(config, flags, !flags.contains(DistributionFlags::PUBLISHED), now)
+    }
+
+    fn with_peer(
+        config: ConnectionConfig,
+        flags: DistributionFlags,
+        hidden: bool,
+        now: Now,
+    ) -> Self {
         Self {
             flags,
             inbox: Inbox::new(flags, config.limits),
             outbox: Outbox::new(flags, config.limits.message_bytes_max),
-            ticker: Ticker::new(config.tick, now),
+            ticker: Ticker::new(config.tick, hidden, now),
             failed: None,
         }
     }
@@ -241,8 +251,9 @@ impl Connection {
     /// A call hands out the frames that are ready and at most one fragment of a long message, so what
     /// becomes ready later waits for no more than that. Call again until it returns 0.
     pub fn poll_output(&mut self, to: &mut Vec<Bytes>) -> usize {
+        let ticks = self.outbox.take_tick_bytes();
         let bytes = self.outbox.poll(to);
-        if bytes > 0 {
+        if bytes > ticks {
             self.ticker.sent();
         }
         bytes
@@ -253,7 +264,8 @@ impl Connection {
         self.ticker.deadline()
     }
 
-    /// Queues a tick if one is due.
+    /// Queues a tick if one is due. Towards a hidden peer that may be behind messages that are ready;
+    /// a fragment of a long one is not among these.
     ///
     /// # Errors
     /// If the peer was silent for too long.
@@ -261,9 +273,9 @@ impl Connection {
         if self.ticker.deadline().is_some_and(|deadline| deadline <= now) {
             self.inbox.age();
         }
-        match self.ticker.handle_timeout(now) {
+        match self.ticker.handle_timeout(now, self.outbox.queued_bytes() > 0) {
             Ok(due) => {
-                if due && self.outbox.queued_bytes() == 0 {
+                if due {
                     self.outbox.tick();
                 }
                 Ok(())

@@ -22,6 +22,8 @@ const PASS_THROUGH: u8 = 112;
 const DIST_HEADER: u8 = 68;
 const FRAGMENT_FIRST: u8 = 69;
 const FRAGMENT_NEXT: u8 = 70;
+/// A frame without content.
+const TICK_BYTES: usize = 4;
 /// Room that a small frame takes in front of its terms, atoms aside.
 const COALESCED_BYTES: usize = 16 * 1024;
 
@@ -41,6 +43,7 @@ pub(crate) struct Outbox {
     streams: VecDeque<Stream>,
     next_sequence: u64,
     queued: usize,
+    tick_bytes: usize,
 }
 
 impl Outbox {
@@ -58,6 +61,7 @@ impl Outbox {
             streams: VecDeque::new(),
             next_sequence: 1,
             queued: 0,
+            tick_bytes: 0,
         }
     }
 
@@ -68,7 +72,13 @@ impl Outbox {
 
     pub(crate) fn tick(&mut self) {
         self.tail.put_u32(0);
-        self.queued += 4;
+        self.queued += TICK_BYTES;
+        self.tick_bytes += TICK_BYTES;
+    }
+
+    /// Bytes of ticks that were queued since this was asked last: more than that is more than ticks.
+    pub(crate) fn take_tick_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.tick_bytes)
     }
 
     /// Encodes and queues one message of `sender`, if that's known.
