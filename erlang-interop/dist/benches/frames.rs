@@ -7,7 +7,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use erlang_dist::{Connection, ConnectionConfig, Control, DistributionFlags};
-use erlang_term::{Atom, Pid, Reference, Term};
+use erlang_term::Term;
+
+#[path = "../tests/it/messages.rs"]
+mod messages;
 
 const NOW: Duration = Duration::ZERO;
 /// Messages in one write.
@@ -17,43 +20,13 @@ fn end(flags: DistributionFlags) -> Connection {
     Connection::with_flags(ConnectionConfig::default(), flags, NOW)
 }
 
-fn atom(text: &str) -> Atom {
-    Atom::new(text).expect("short")
-}
-
-fn pid(id: u32) -> Pid {
-    Pid::new(atom("bench@127.0.0.1"), id, 0, 77)
-}
-
-fn messages() -> [(&'static str, Control, Option<Term>); 3] {
-    let (from, to) = (pid(1), pid(2));
-    let counted = Term::tuple([Term::from(atom("count")), Term::from(123_456)]);
-    let reference = Term::from(Reference::new(atom("bench@127.0.0.1"), 77, &[1, 2, 3]));
-    let tag = Term::tuple([Term::from(from.clone()), reference]);
-    let request = Term::tuple([Term::from(atom("get")), Term::from("some/key")]);
-    let call = Term::tuple([Term::from(atom("$gen_call")), tag, request]);
-    [
-        (
-            "send_tuple",
-            Control::SendSender { from: from.clone(), to: to.clone(), token: None },
-            Some(counted),
-        ),
-        (
-            "gen_call",
-            Control::RegSend { from: from.clone(), name: atom("server"), token: None },
-            Some(call),
-        ),
-        ("link", Control::Link { from, to }, None),
-    ]
-}
-
 fn small(criterion: &mut Criterion) {
     let cached = DistributionFlags::DEFAULT;
     let plain = cached - DistributionFlags::DIST_HDR_ATOM_CACHE;
     for (label, flags) in [("cache", cached), ("plain", plain)] {
         let mut group = criterion.benchmark_group(format!("small/{label}"));
         group.throughput(Throughput::Elements(BATCH as u64));
-        for (name, control, payload) in messages() {
+        for (name, control, payload) in messages::messages() {
             let (mut sender, mut output) = (end(flags), Vec::new());
             group.bench_function(format!("send/{name}"), |bencher| {
                 bencher.iter(|| write(&mut sender, &control, &payload, &mut output));
@@ -95,7 +68,8 @@ fn large(criterion: &mut Criterion) {
     for bytes in [64 << 10, 1 << 20, 64 << 20] {
         group.throughput(Throughput::Bytes(bytes as u64));
         let payload = Term::binary(vec![7; bytes]);
-        let control = Control::SendSender { from: pid(1), to: pid(2), token: None };
+        let [from, to] = messages::processes();
+        let control = Control::SendSender { from, to, token: None };
         let (mut sender, mut output) = (end(DistributionFlags::DEFAULT), Vec::new());
         let mut receiver = end(DistributionFlags::DEFAULT);
         group.bench_function(format!("{}KiB", bytes >> 10), |bencher| {
