@@ -73,6 +73,16 @@ impl BigInteger {
         Self(Repr::Inline { len: bytes.len() as u8, bytes: inline })
     }
 
+    /// Of a magnitude of `len` bytes, 9 to below [`BIG_INLINE_BYTES_MAX`], and its sign; `None` when
+    /// they are not normal.
+    #[inline]
+    pub(crate) fn inline(sign: u8, magnitude: u128, len: usize) -> Option<Self> {
+        let is_normal = sign <= 1 && magnitude >> (8 * (len - 1)) != 0;
+        let bytes = (magnitude << 8 | u128::from(sign)).to_le_bytes();
+        let bytes = *bytes.first_chunk().expect("an inline integer is shorter than 128 bits");
+        is_normal.then_some(Self(Repr::Inline { len: len as u8 + 1, bytes }))
+    }
+
     /// The magnitude's 64-bit digits, the least first.
     pub(crate) fn digits(&self) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterator {
         self.magnitude().chunks(8).map(|chunk| {

@@ -79,6 +79,14 @@ impl Binary {
         matches!(self.0, Repr::Inline { .. })
     }
 
+    /// The first `len` of these bytes. All are copied, which takes less than to find out how many; the
+    /// others are never looked at.
+    #[inline]
+    pub(crate) fn beginning(bytes: &[u8; BINARY_INLINE_BYTES_MAX], len: usize) -> Self {
+        debug_assert!(len <= bytes.len());
+        Self(Repr::Inline { len: len as u8, bytes: *bytes })
+    }
+
     fn inline(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > BINARY_INLINE_BYTES_MAX {
             return None;

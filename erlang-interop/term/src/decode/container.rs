@@ -41,7 +41,7 @@ pub(super) struct Decoder<'a> {
     pub(super) owner: Owner<'a>,
     pub(super) atom_refs: &'a [Atom],
     /// Finished terms whose container is not complete.
-    values: Vec<Term>,
+    pub(super) values: Vec<Term>,
     open: Vec<Open>,
     depth: usize,
     terms_left: usize,
@@ -127,19 +127,34 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads one tag: pushes the value and returns true, or opens a container.
+    ///
+    /// Each kind pushes its own value: one that all kinds hand on would be written, read and written
+    /// again, and reading at once what was just written in parts stalls the processor.
     fn value(&mut self) -> Result<bool, DecodeError> {
         let tag = self.reader.u8()?;
-        let term = match tag {
-            tag::SMALL_INTEGER => Term::Integer(i64::from(self.reader.u8()?)),
-            tag::INTEGER => Term::Integer(i64::from(self.reader.u32()? as i32)),
+        match tag {
+            tag::SMALL_INTEGER => {
+                let value = self.reader.u8()?;
+                self.push_made(|| Term::Integer(i64::from(value)));
+            }
+            tag::INTEGER => {
+                let value = self.reader.u32()? as i32;
+                self.push_made(|| Term::Integer(i64::from(value)));
+            }
             tag::ATOM_CACHE_REF => {
-                Term::Atom(leaf::atom_reference(&mut self.reader, self.atom_refs)?)
+                let atom = leaf::atom_reference(&mut self.reader, self.atom_refs)?;
+                self.push_made(|| Term::Atom(atom));
             }
             tag::SMALL_ATOM_UTF8 | tag::ATOM_UTF8 | tag::ATOM | tag::SMALL_ATOM => {
-                Term::Atom(leaf::atom_text(&mut self.reader, tag)?)
+                let atom = leaf::atom_text(&mut self.reader, tag)?;
+                self.check_new_atoms()?;
+                self.push_made(|| Term::Atom(atom));
             }
-            tag::BINARY => Term::Binary(self.binary()?),
-            tag::NIL => Term::Nil,
+            tag::BINARY => {
+                let len = self.reader.u32()? as usize;
+                self.push_binary(len)?;
+            }
+            tag::NIL => self.push_made(|| Term::Nil),
             tag::SMALL_TUPLE => {
                 let arity = usize::from(self.reader.u8()?);
                 return self.open_tuple(arity);
@@ -152,16 +167,26 @@ impl<'a> Decoder<'a> {
             tag::MAP => return self.open_map(),
             tag::STRING => return self.string(),
             tag::NEW_FUN => return self.open_fun(),
-            tag::NEW_FLOAT => self.float()?,
-            tag::FLOAT => self.float_text()?,
+            tag::NEW_FLOAT => {
+                let value = self.float()?;
+                self.push_made(|| Term::Float(value));
+            }
             tag::SMALL_BIG => {
                 let len = usize::from(self.reader.u8()?);
-                self.big(len)?
+                self.big(len)?;
             }
             tag::LARGE_BIG => {
                 let len = self.reader.u32()? as usize;
-                self.big(len)?
+                self.big(len)?;
             }
+            tag => self.rare(tag)?,
+        }
+        Ok(true)
+    }
+
+    fn rare(&mut self, tag: u8) -> Result<(), DecodeError> {
+        let term = match tag {
+            tag::FLOAT => Term::Float(self.float_text()?),
             tag::BIT_BINARY => self.bit_binary()?,
             tag::NEW_PID | tag::PID => Term::Pid(self.pid(tag)?),
             tag::V4_PORT | tag::NEW_PORT | tag::PORT => self.port(tag)?,
@@ -172,16 +197,26 @@ impl<'a> Decoder<'a> {
                 return self.reader.fail(DecodeErrorKind::Tag { tag });
             }
         };
-        if matches!(
-            term,
-            Term::Atom(_) | Term::Pid(_) | Term::Reference(_) | Term::Port(_) | Term::Fun(_)
-        ) && Atom::made_by_thread() > self.atoms_end
-        {
+        self.check_new_atoms()?;
+        self.values.push(term);
+        Ok(())
+    }
+
+    /// Pushes a value that is made when there is room for it: where it is to be, and not on the stack
+    /// to be dropped should there be none.
+    #[inline(always)]
+    pub(super) fn push_made(&mut self, make: impl FnOnce() -> Term) {
+        self.values.extend(std::iter::once_with(make));
+    }
+
+    /// Fails when the term has made one new atom too many.
+    #[inline]
+    fn check_new_atoms(&self) -> Result<(), DecodeError> {
+        if Atom::made_by_thread() > self.atoms_end {
             let max = self.new_atoms_max;
             return self.reader.fail(DecodeErrorKind::Limit { what: "new atoms", max });
         }
-        self.values.push(term);
-        Ok(true)
+        Ok(())
     }
 
     /// Takes `count` from what the term may cost, after checking that the bytes can hold that many.

@@ -4,11 +4,13 @@ use super::container::Decoder;
 use super::error::{DecodeError, DecodeErrorKind};
 use super::reader::Reader;
 use crate::atom::Atom;
-use crate::big_integer::{integer_from_wire, small_integer};
+use crate::big_integer::{BigInteger, integer_from_wire, small_integer};
 use crate::binary::{Binary, BitString};
 use crate::fun::Fun;
 use crate::identifier::{Pid, Port, Reference};
-use crate::limits::{ATOM_BYTES_MAX, BINARY_INLINE_BYTES_MAX, REFERENCE_WORDS_MAX};
+use crate::limits::{
+    ATOM_BYTES_MAX, BIG_INLINE_BYTES_MAX, BINARY_INLINE_BYTES_MAX, REFERENCE_WORDS_MAX,
+};
 use crate::tag;
 use crate::term::Term;
 
@@ -70,12 +72,12 @@ pub(super) fn atom_text(reader: &mut Reader<'_>, tag: u8) -> Result<Atom, Decode
 
 impl Decoder<'_> {
     #[inline]
-    pub(super) fn float(&mut self) -> Result<Term, DecodeError> {
+    pub(super) fn float(&mut self) -> Result<f64, DecodeError> {
         let value = f64::from_bits(self.reader.u64()?);
         self.finite(value, 9)
     }
 
-    pub(super) fn float_text(&mut self) -> Result<Term, DecodeError> {
+    pub(super) fn float_text(&mut self) -> Result<f64, DecodeError> {
         let text = self.reader.slice(FLOAT_TEXT_BYTES)?;
         let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
         let value = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok());
@@ -83,37 +85,58 @@ impl Decoder<'_> {
     }
 
     #[inline]
-    fn finite(&mut self, value: f64, len: usize) -> Result<Term, DecodeError> {
+    fn finite(&mut self, value: f64, len: usize) -> Result<f64, DecodeError> {
         if value.is_finite() {
-            return Ok(Term::Float(value));
+            return Ok(value);
         }
         self.reader.at -= len;
         self.reader.fail(DecodeErrorKind::Invalid { what: "float" })
     }
 
-    /// The sign byte and `len` bytes of magnitude.
+    /// Pushes the integer of the sign byte and `len` bytes of magnitude.
     #[inline]
-    pub(super) fn big(&mut self, len: usize) -> Result<Term, DecodeError> {
-        // Up to 64 bits are read as one word, of which the bytes of what follows are cut off.
+    pub(super) fn big(&mut self, len: usize) -> Result<(), DecodeError> {
+        let bytes = &self.reader.bytes[self.reader.at..];
+        // Short ones are read as one word, of which the bytes of what follows are cut off.
         if let 1..=8 = len
-            && let Some([sign, word @ ..]) = self.reader.bytes[self.reader.at..].first_chunk::<9>()
+            && let Some([sign, word @ ..]) = bytes.first_chunk::<9>()
         {
             let magnitude = u64::from_le_bytes(*word) & (u64::MAX >> (64 - 8 * len));
             if let Some(value) = small_integer(*sign != 0, magnitude) {
                 self.reader.at += len + 1;
-                return Ok(Term::Integer(value));
+                self.push_made(|| Term::Integer(value));
+                return Ok(());
+            }
+        } else if let 9..BIG_INLINE_BYTES_MAX = len
+            && let Some([sign, word @ ..]) = bytes.first_chunk::<17>()
+        {
+            let magnitude = u128::from_le_bytes(*word) & (u128::MAX >> (128 - 8 * len));
+            if let Some(big) = BigInteger::inline(*sign, magnitude, len) {
+                self.reader.at += len + 1;
+                self.push_made(|| Term::BigInteger(big));
+                return Ok(());
             }
         }
-        Ok(integer_from_wire(self.reader.slice(len.saturating_add(1))?))
+        let term = integer_from_wire(self.reader.slice(len.saturating_add(1))?);
+        self.values.push(term);
+        Ok(())
     }
 
+    /// Pushes the binary of the next `len` bytes.
     #[inline]
-    pub(super) fn binary(&mut self) -> Result<Binary, DecodeError> {
-        let len = self.reader.u32()? as usize;
-        self.bytes(len)
+    pub(super) fn push_binary(&mut self, len: usize) -> Result<(), DecodeError> {
+        if len <= BINARY_INLINE_BYTES_MAX
+            && let Some(bytes) = self.reader.bytes[self.reader.at..].first_chunk()
+        {
+            self.reader.at += len;
+            self.push_made(|| Term::Binary(Binary::beginning(bytes, len)));
+            return Ok(());
+        }
+        let binary = self.bytes(len)?;
+        self.values.push(Term::Binary(binary));
+        Ok(())
     }
 
-    #[inline]
     pub(super) fn bytes(&mut self, len: usize) -> Result<Binary, DecodeError> {
         let at = self.reader.at;
         let slice = self.reader.slice(len)?;
