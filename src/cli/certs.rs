@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -78,12 +77,6 @@ fn told(name: &str, hosts: &[String], files: &NodeFiles) -> Result<String, Failu
     let _ = writeln!(text, "  har start --ssl-dist-optfile {optfile}");
     let _ = writeln!(text, "  erl -proto_dist inet_tls -ssl_dist_optfile {optfile}");
     let _ = writeln!(text, "  iex --erl \"-proto_dist inet_tls -ssl_dist_optfile {optfile}\"");
-    if hosts.iter().all(|host| host.parse::<IpAddr>().is_ok()) {
-        let _ = writeln!(
-            text,
-            "  A BEAM that dials checks host names, not addresses: name its peers by name."
-        );
-    }
     let conf = std::fs::read_to_string(&files.optfile);
     let conf =
         conf.map_err(|source| CertificatesError::File { path: files.optfile.clone(), source })?;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 /// The name of a CA made here. An issuer is known by its name and key, so it never changes.
@@ -172,11 +172,21 @@ fn params(name: &str, hosts: &[String], days: u32) -> Result<CertificateParams, 
         CertificatesError::Name { name, reason: error.to_string() }
     })?;
     params.distinguished_name.push(DnType::CommonName, name);
+    params.subject_alt_names.extend(addresses_as_names(&params.subject_alt_names)?);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = date_time_ymd(1970, 1, 1) + now.map_err(|_| CertificatesError::Clock)?;
     // Clocks of a cluster differ a little.
     (params.not_before, params.not_after) = (now - DAY, now + DAY * days);
     Ok(params)
+}
+
+/// A BEAM that dials looks for the host of a node's name among the DNS names only, be it an address.
+fn addresses_as_names(names: &[SanType]) -> Result<Vec<SanType>, CertificatesError> {
+    let addresses = names.iter().filter_map(|name| match name {
+        SanType::IpAddress(address) => Some(address.to_string()),
+        _ => None,
+    });
+    addresses.map(|address| Ok(SanType::DnsName(address.try_into()?))).collect()
 }
 
 fn ca_params() -> Result<CertificateParams, CertificatesError> {
