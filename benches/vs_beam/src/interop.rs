@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use erlang_interop::node::transport::Transport;
+use erlang_interop::node::transport::tls::Tls;
 use erlang_interop::node::{
     Context, Cookie, Destination, Epmd, Message, Node, NodeConfig, NodeName,
 };
@@ -33,6 +35,10 @@ impl Driver {
         let cookie = Cookie::new(cluster.cookie.as_str()).map_err(io::Error::other)?;
         let mut config = NodeConfig::new(name, cookie);
         config.epmd = Epmd::Daemon { address: config.interface, port: cluster.epmd_port };
+        if let Some(optfile) = &cluster.optfile {
+            let tls = Tls::from_optfile(optfile).map_err(io::Error::other)?;
+            config.transport = Transport::Tls(tls);
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let node = runtime.block_on(Node::start(config)).map_err(io::Error::other)?;
         Ok(Self { node, runtime })

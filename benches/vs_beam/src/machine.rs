@@ -79,6 +79,8 @@ pub(crate) struct Cluster {
     pub(crate) epmd_port: u16,
     pub(crate) cookie: String,
     pub(crate) folder: PathBuf,
+    /// The options file of every node, if they speak TLS.
+    pub(crate) optfile: Option<PathBuf>,
     _epmd: Running,
 }
 
@@ -94,10 +96,23 @@ impl Cluster {
         ]))?;
         let folder = std::env::temp_dir().join(format!("vs-beam-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        let cluster =
-            Self { epmd_port, cookie: format!("vs_beam_{epmd_port}"), folder, _epmd: epmd };
+        let cookie = format!("vs_beam_{epmd_port}");
+        let cluster = Self { epmd_port, cookie, folder, optfile: None, _epmd: epmd };
         cluster.until("EPMD answers", || cluster.ports().is_ok())?;
         Ok(cluster)
+    }
+
+    /// From now on its nodes speak TLS, with mutual authentication, by certificates of `har`.
+    pub(crate) fn encrypt(&mut self, har: &Path) -> io::Result<()> {
+        let certificates = self.folder.join("certs");
+        let mut command = Command::new(har);
+        command.args(["certs", "init", "127.0.0.1", "--dir"]).arg(&certificates);
+        let status = command.stdout(Stdio::null()).status()?;
+        if !status.success() {
+            return Err(io::Error::other("har certs init failed"));
+        }
+        self.optfile = Some(certificates.join("127.0.0.1.conf"));
+        Ok(())
     }
 
     /// `erl` with this cluster's settings and no shell.
@@ -107,6 +122,9 @@ impl Cluster {
         command.args(["-name", &full(name), "-setcookie", &self.cookie]);
         command.args(["-start_epmd", "false", "-kernel", "logger_level", "none"]);
         command.arg("-pa").arg(&self.folder);
+        if let Some(optfile) = &self.optfile {
+            command.args(["-proto_dist", "inet_tls", "-ssl_dist_optfile"]).arg(optfile);
+        }
         command
     }
 
@@ -116,6 +134,9 @@ impl Cluster {
         command.env_clear().env("HOME", &self.folder).env("HAR_COOKIE", &self.cookie);
         command.args(["start", "--diagnostics", "--name", &full(name)]);
         command.args(["--epmd-port", &self.epmd_port.to_string()]);
+        if let Some(optfile) = &self.optfile {
+            command.arg("--ssl-dist-optfile").arg(optfile);
+        }
         command
     }
 

@@ -3,7 +3,8 @@
 //! `benches/run [--rounds N] [--divide N] [--only TEXT] [--json FILE] [--har FILE]`
 //!
 //! `--only wire` takes the loads between two nodes that call nothing; any other text, the figures
-//! whose names have it.
+//! whose names have it. `--only tls` measures over TLS, with certificates on both sides; its column of
+//! plain TCP stays plain.
 //!
 //! Absolute figures of a shared machine drift by a factor of two within an hour, so only ratios of
 //! one run say something. Nothing is asserted here. The columns say who drives and who is driven:
@@ -81,7 +82,10 @@ fn bad(text: &str) -> io::Error {
 }
 
 fn run(options: &Options) -> io::Result<()> {
-    let cluster = Cluster::start()?;
+    let mut cluster = Cluster::start()?;
+    if options.only.as_deref() == Some(measure::TLS) {
+        cluster.encrypt(&options.har)?;
+    }
     beam::compile(&cluster)?;
     let served_beam = Running::start(&mut beam::server(&cluster, "served_beam"))?;
     let served_har = Running::start(&mut cluster.har(&options.har, "served_har"))?;

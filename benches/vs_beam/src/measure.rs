@@ -99,25 +99,41 @@ fn rate(name: &str, unit: &'static str) -> Figure {
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
+/// What `--only` says for the loads over TLS.
+pub(crate) const TLS: &str = "tls";
+
 /// What `only` names, or everything, in the order of the report. `divide` makes the rounds shorter.
 pub(crate) fn all(divide: usize, only: Option<&str>) -> Vec<Measure> {
+    if only == Some(TLS) {
+        return over_tls(divide);
+    }
     let mut measures = everything(divide);
     measures.retain(|measure| only.is_none_or(|only| measure.is_wanted(only)));
     measures
+}
+
+/// Less of it than without: a BEAM moves a tenth of its TCP rate.
+fn over_tls(divide: usize) -> Vec<Measure> {
+    let part = |whole: usize| whole / divide;
+    vec![
+        connect(part(100)),
+        ping_pong(part(2_000)),
+        calls(Call::Erpc, 1, part(2_000)),
+        calls(Call::Erpc, 16, part(8_000)),
+        calls(Call::GenServer, 1, part(2_000)),
+        calls(Call::GenServer, 16, part(8_000)),
+        binaries(64 * KIB, part(128 * MIB)),
+        binaries(MIB, part(128 * MIB)),
+        binaries(64 * MIB, part(256 * MIB)),
+    ]
 }
 
 fn everything(divide: usize) -> Vec<Measure> {
     let measure = |load, figures| Measure { load, figures };
     let part = |whole: usize| whole / divide;
     let mut measures = vec![
-        measure(
-            Load::Connect { rounds: part(100) },
-            vec![time("connect p50"), time("connect p99")],
-        ),
-        measure(
-            Load::PingPong { rounds: part(5_000) },
-            vec![time("ping-pong p50"), time("ping-pong p99")],
-        ),
+        connect(part(100)),
+        ping_pong(part(5_000)),
         measure(Load::Pipelined { messages: part(100_000) }, vec![rate("pipelined echo", "msg/s")]),
         measure(
             Load::OneWay { messages: part(200_000) },
@@ -129,22 +145,26 @@ fn everything(divide: usize) -> Vec<Measure> {
         measures.push(calls(call, 16, part(16_000)));
         measures.push(calls(call, 64, part(16_000)));
     }
-    let binaries = [
-        measure(
-            Load::Binaries { size: 64 * KIB, total: part(512 * MIB) },
-            vec![rate("binaries of 64 KiB", "MiB/s")],
-        ),
-        measure(
-            Load::Binaries { size: MIB, total: part(512 * MIB) },
-            vec![rate("binaries of 1 MiB", "MiB/s")],
-        ),
-        measure(
-            Load::Binaries { size: 64 * MIB, total: part(512 * MIB) },
-            vec![rate("binaries of 64 MiB", "MiB/s")],
-        ),
-    ];
-    measures.extend(binaries);
+    measures.extend([64 * KIB, MIB, 64 * MIB].map(|size| binaries(size, part(512 * MIB))));
     measures
+}
+
+fn connect(rounds: usize) -> Measure {
+    let figures = vec![time("connect p50"), time("connect p99")];
+    Measure { load: Load::Connect { rounds }, figures }
+}
+
+fn ping_pong(rounds: usize) -> Measure {
+    let figures = vec![time("ping-pong p50"), time("ping-pong p99")];
+    Measure { load: Load::PingPong { rounds }, figures }
+}
+
+fn binaries(size: usize, total: usize) -> Measure {
+    let name = match size {
+        MIB.. => format!("binaries of {} MiB", size / MIB),
+        _ => format!("binaries of {} KiB", size / KIB),
+    };
+    Measure { load: Load::Binaries { size, total }, figures: vec![rate(&name, "MiB/s")] }
 }
 
 fn calls(call: Call, callers: usize, calls: usize) -> Measure {
