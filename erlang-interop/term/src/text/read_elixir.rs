@@ -61,12 +61,7 @@ fn inner(scanner: &mut Scanner<'_>) -> Parsed<Term> {
         }
         Some('?') => {
             scanner.next();
-            let mut bytes = Vec::new();
-            character(scanner, &mut bytes)?;
-            match std::str::from_utf8(&bytes).ok().and_then(|text| text.chars().next()) {
-                Some(character) => Ok(Term::from(u32::from(character))),
-                None => Ok(Term::from(bytes[0])),
-            }
+            code_point(scanner)
         }
         Some('-' | '+' | '0'..='9') => number(scanner),
         Some(first) if first.is_ascii_uppercase() => {
@@ -316,17 +311,36 @@ fn character(scanner: &mut Scanner<'_>, bytes: &mut Vec<u8>) -> Parsed<()> {
     }
     match scanner.next() {
         None => return scanner.expected("an escape"),
-        Some('a') => put('\u{7}'),
-        Some('0') => put('\0'),
         Some('\n') => {}
         Some('u') => put(char::from_u32(scanner.hex_escape(4)?).unwrap_or_default()),
         Some('x') if scanner.rest().starts_with('{') => {
             put(char::from_u32(scanner.hex_escape(2)?).unwrap_or_default());
         }
         Some('x') => bytes.push(scanner.hex_escape(2)? as u8),
-        Some(other) => put(Scanner::simple_escape(other).unwrap_or(other)),
+        Some(other) => put(short_escape(other).unwrap_or(other)),
     }
     Ok(())
+}
+
+/// What follows `?`: one character, or a backslash and one, never the digits of a longer escape.
+fn code_point(scanner: &mut Scanner<'_>) -> Parsed<Term> {
+    let character = match scanner.next() {
+        Some('\\') => scanner.next().map(|escaped| short_escape(escaped).unwrap_or(escaped)),
+        first => first,
+    };
+    match character {
+        Some(character) => Ok(Term::from(u32::from(character))),
+        None => scanner.expected("a character"),
+    }
+}
+
+/// The escapes of one character.
+fn short_escape(character: char) -> Option<char> {
+    match character {
+        'a' => Some('\u{7}'),
+        '0' => Some('\0'),
+        other => Scanner::simple_escape(other),
+    }
 }
 
 fn charlist(scanner: &mut Scanner<'_>, close: char) -> Parsed<Term> {
@@ -408,6 +422,9 @@ mod tests {
             ("0x1F", term!(31)),
             ("-1_000.5", term!(-1000.5)),
             ("?a", term!(97)),
+            ("[?\\n, ?\\\\, ?\\é, ?é]", term!([10, 92, 233, 233])),
+            ("?\\\n", term!(10)),
+            ("?\\x", term!(120)),
             ("\"a\\n\\u00e9\\x{1F600}\"", term!("a\né😀")),
             ("<<1, 2>>", Term::binary(&[1u8, 2][..])),
             ("<<\"a\", 255>>", Term::binary(&[97u8, 255][..])),
