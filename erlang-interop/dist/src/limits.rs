@@ -63,6 +63,11 @@ pub const SHARED_BINARY_BYTES_MIN: usize = 4 * 1024;
 /// Room kept ready for the next read, in bytes.
 pub const READ_BUFFER_BYTES: usize = 128 * 1024;
 
+/// How many times as long as what has come a buffer may be. A longer one is copied into, and both are
+/// there for that moment: doubling would copy all of a long message, and hold half of it twice; this is
+/// an eighth. What was not written to yet is no memory, only addresses.
+pub const BUFFER_GROWTH: usize = 8;
+
 /// Buffers from this size in bytes on are used again by later messages.
 pub const SPARE_BYTES_MIN: usize = 64 * 1024;
 

@@ -171,9 +171,10 @@ impl Fragments {
         let incoming = self.incoming.as_ref()?;
         let message = self.unfinished.get_mut(&incoming.sequence)?;
         let (length, wanted) = (message.payload.len(), incoming.wanted(message));
-        if message.payload.capacity() - length < wanted.min(READ_BUFFER_BYTES) {
+        let least = wanted.min(READ_BUFFER_BYTES);
+        if message.payload.capacity() - length < least {
             let more = following(message, incoming.end - incoming.start).saturating_add(wanted);
-            self.spare.grow(&mut message.payload, more.min(length.max(READ_BUFFER_BYTES)), more);
+            self.spare.grow(&mut message.payload, least, more);
         }
         Some(&mut message.payload)
     }
@@ -235,11 +236,11 @@ impl Incoming {
     }
 }
 
-/// Bytes that follow the next fragment at least, if it has `length` and says the truth: all but the
-/// last have one length.
+/// Bytes that follow the next fragment at most, with the header that may be read behind them, if it has
+/// `length` and says the truth: all but the last have one length.
 fn following(message: &Unfinished, length: usize) -> usize {
-    let whole = usize::try_from(message.next_id.saturating_sub(2)).unwrap_or(usize::MAX);
-    whole.saturating_mul(length)
+    let fragments = usize::try_from(message.next_id.saturating_sub(1)).unwrap_or(usize::MAX);
+    fragments.saturating_mul(length).saturating_add(FRAGMENT_HEADER_BYTES)
 }
 
 fn misbehaved(expected: &'static str, got: u64) -> ConnectionError {

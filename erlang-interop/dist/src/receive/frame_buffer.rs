@@ -48,9 +48,8 @@ impl FrameBuffer {
         if self.partial.capacity() == 0 {
             self.partial = self.spare.buffer(READ_BUFFER_BYTES);
         } else if self.partial.capacity() - self.partial.len() < READ_BUFFER_BYTES / 4 {
-            let missing = self.needed.saturating_sub(self.partial.len());
-            let room = missing.min(self.partial.len()).max(READ_BUFFER_BYTES);
-            self.spare.grow(&mut self.partial, room, room);
+            let missing = self.needed.saturating_sub(self.partial.len()).max(READ_BUFFER_BYTES);
+            self.spare.grow(&mut self.partial, READ_BUFFER_BYTES, missing);
         }
         &mut self.partial
     }

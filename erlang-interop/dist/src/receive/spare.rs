@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::limits::{SPARE_BUFFERS_MAX, SPARE_BYTES_MAX, SPARE_BYTES_MIN};
+use crate::limits::{BUFFER_GROWTH, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX, SPARE_BYTES_MIN};
 
 /// Buffers that wait to be used again.
 #[derive(Debug, Clone, Default)]
@@ -76,34 +76,29 @@ impl Spare {
         self.with(|kept| kept.take_short(room)).unwrap_or_else(|| Vec::with_capacity(room))
     }
 
-    /// Makes room in a buffer, in a spare one if there's one.
+    /// Makes room in a buffer for `least` bytes more, in a spare one if there's one.
     ///
-    /// `more` says how much may come. It only chooses among the buffers that are there.
-    pub(crate) fn grow(&self, buffer: &mut Vec<u8>, room: usize, more: usize) {
-        let (wanted, least) = (buffer.len().saturating_add(more), buffer.len() + room);
-        match self.with(|kept| kept.take(wanted, least)) {
+    /// `more` says how much may come. It chooses among the buffers that are there; without one it is
+    /// believed no further than [`BUFFER_GROWTH`] goes.
+    pub(crate) fn grow(&self, buffer: &mut Vec<u8>, least: usize, more: usize) {
+        let length = buffer.len() + least;
+        match self.with(|kept| kept.take(buffer.len().saturating_add(more), length)) {
             Some(mut spare) => {
                 spare.extend_from_slice(buffer);
                 self.give(std::mem::replace(buffer, spare));
             }
-            None => buffer.reserve_exact(room),
+            None => buffer.reserve_exact(more.min((BUFFER_GROWTH - 1) * length).max(least)),
         }
     }
 
-    /// Appends to a buffer that is being filled, which moves to a spare one as it gets long.
+    /// Appends to a buffer that is being filled, which moves to a longer one as it gets long.
     ///
-    /// `more` says how much may follow. It only chooses among the buffers that are there.
+    /// `more` says how much may follow, as in [`Spare::grow`].
     pub(crate) fn extend(&self, buffer: &mut Vec<u8>, data: &[u8], more: usize) {
         let length = buffer.len() + data.len();
         // It would grow now, to at least twice its length: is that long?
-        if length > buffer.capacity()
-            && 2 * length >= SPARE_BYTES_MIN
-            && let Some(mut spare) =
-                self.with(|kept| kept.take(length.saturating_add(more), length))
-        {
-            spare.extend_from_slice(buffer);
-            let short = std::mem::replace(buffer, spare);
-            self.give(short);
+        if length > buffer.capacity() && 2 * length >= SPARE_BYTES_MIN {
+            self.grow(buffer, data.len(), more.saturating_add(data.len()));
         }
         buffer.extend_from_slice(data);
     }
