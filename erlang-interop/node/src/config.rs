@@ -104,6 +104,10 @@ pub struct NodeConfig {
     pub peer_new_atoms_per_second: Option<NonZeroU64>,
     /// Bytes that unfinished messages of all peers may hold together, and the longest message.
     pub intake_bytes_max: usize,
+    /// About the bytes that messages of peers may hold in all mailboxes together. When one more comes,
+    /// the process that it is for is killed if it holds more than
+    /// [`limits::MAILBOX_BYTES_FREE`].
+    pub mailboxes_bytes_max: usize,
     /// Terms in one message from a peer; of one with more, the payload is dropped.
     pub message_terms_max: usize,
     /// Time given to processes to end by themselves at shutdown.
@@ -144,6 +148,7 @@ impl NodeConfig {
             peer_bytes_per_second: None,
             peer_new_atoms_per_second: NonZeroU64::new(limits::PEER_NEW_ATOMS_PER_SECOND),
             intake_bytes_max: limits::INTAKE_BYTES_MAX,
+            mailboxes_bytes_max: limits::MAILBOX_BYTES_MAX,
             message_terms_max: limits::MESSAGE_TERMS_MAX,
             shutdown_grace: limits::SHUTDOWN_GRACE,
         }

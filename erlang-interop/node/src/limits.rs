@@ -81,9 +81,12 @@ pub const PROCESSES_MAX: usize = 1_048_576;
 /// [`crate::SpawnOptions::mailbox_messages_max`].
 pub const MAILBOX_MESSAGES_MAX: usize = 4_000_000;
 
-/// Bytes that messages from the network may hold in one mailbox. A process that passes it is
-/// killed, see [`crate::SpawnOptions::mailbox_bytes_max`].
+/// Bytes that messages from the network may hold in one mailbox, and in all together. A process that
+/// passes it is killed, see [`crate::SpawnOptions::mailbox_bytes_max`].
 pub const MAILBOX_BYTES_MAX: usize = 136 * 1024 * 1024;
+
+/// Bytes that such messages may hold in one mailbox in any case.
+pub const MAILBOX_BYTES_FREE: usize = 1024 * 1024;
 
 /// Bytes that unfinished messages of all peers may hold together: also the longest message that can
 /// be received. A BEAM has no bound here. Buffers double as they grow, so that this is three to four

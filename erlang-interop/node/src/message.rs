@@ -15,7 +15,7 @@ use crate::origin::ConnectionNumber;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     term: Term,
-    wire_bytes: u32,
+    bytes: u32,
     connection: ConnectionNumber,
 }
 
@@ -44,12 +44,12 @@ pub struct Exit {
 impl Message {
     /// A message made on this node.
     pub fn new(term: Term) -> Self {
-        Self { term, wire_bytes: 0, connection: 0 }
+        Self { term, bytes: 0, connection: 0 }
     }
 
-    /// A message that came over a connection in so many bytes.
-    pub(crate) fn from_wire(term: Term, wire_bytes: usize, connection: ConnectionNumber) -> Self {
-        Self { term, wire_bytes: u32::try_from(wire_bytes).unwrap_or(u32::MAX), connection }
+    /// A message that came over a connection and holds about so many bytes.
+    pub(crate) fn from_wire(term: Term, bytes: usize, connection: ConnectionNumber) -> Self {
+        Self { term, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), connection }
     }
 
     /// The connection it came over; zero: it was sent on this node.
@@ -62,8 +62,8 @@ impl Message {
         self.connection == 0
     }
 
-    pub(crate) fn wire_bytes(&self) -> usize {
-        self.wire_bytes as usize
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes as usize
     }
 
     /// The term.

@@ -65,7 +65,8 @@ pub struct SpawnOptions {
     /// see `killed`), as a BEAM does at `max_heap_size`: the connection goes on being read, other
     /// processes don't suffer, and memory stays bounded.
     pub mailbox_messages_max: u32,
-    /// The same for the bytes that messages from the network had on the wire.
+    /// The same for about the bytes that messages from the network hold. All mailboxes together have a
+    /// bound, too: [`crate::NodeConfig::mailboxes_bytes_max`].
     pub mailbox_bytes_max: usize,
 }
 
@@ -196,7 +197,8 @@ impl Node {
         };
         let origin = options.origin.as_ref().or_else(|| parent.and_then(|parent| parent.origin()));
         let lives_for = origin.map(|origin| self.process_for(origin)).transpose()?;
-        let process = Process::new(self.table().new_pid(), leader, limits, lives_for);
+        let mailboxes = Arc::clone(self.mailboxes());
+        let process = Process::new(self.table().new_pid(), leader, limits, mailboxes, lives_for);
         process.lock().trap_exit = options.trap_exit;
         Ok(process)
     }

@@ -254,6 +254,35 @@ const LONG: &[Case] = &[
         let (pid, tag) = (s.pid(1), s.reference(2));
         s.send_to("logger_proxy", &term!({system, {(pid), (tag)}, resume}));
     }),
+    inside("long: three services put to sleep, and 100 MiB for each", Connected, Leaves, |s| {
+        let sleepers = ["logger_proxy", "rex", "Elixir.HAR.TaskSupervisor"];
+        for (number, service) in (1..).zip(sleepers) {
+            let (pid, tag) = (s.pid(1), s.reference(number));
+            s.send_to(service, &term!({system, {(pid), (tag)}, suspend}));
+        }
+        let mebibyte = Term::binary(vec![7; 1 << 20]);
+        for _ in 0..100 {
+            for service in sleepers {
+                s.send_to(service, &mebibyte);
+            }
+        }
+        assert!(s.is_answered());
+        for (number, service) in (4..).zip(sleepers) {
+            let (pid, tag) = (s.pid(1), s.reference(number));
+            s.send_to(service, &term!({system, {(pid), (tag)}, resume}));
+        }
+    }),
+    inside("long: a service put to sleep, and 40 million small terms", Connected, Leaves, |s| {
+        let (pid, tag) = (s.pid(1), s.reference(1));
+        s.send_to("logger_proxy", &term!({system, {(pid), (tag)}, suspend}));
+        let small = Term::list(vec![Term::Nil; 400_000]);
+        for _ in 0..100 {
+            s.send_to("logger_proxy", &small);
+        }
+        assert!(s.is_answered());
+        let (pid, tag) = (s.pid(1), s.reference(2));
+        s.send_to("logger_proxy", &term!({system, {(pid), (tag)}, resume}));
+    }),
     inside("long: an integer of a mebibyte", Connected, Stays, |s| {
         bomb(s, &[&[111, 0, 16, 0, 0, 0][..], &[0xff; 1 << 20]].concat());
     }),

@@ -17,7 +17,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("erlang-node", &["erlang-term", "erlang-dist", "epmd"]),
     ("erlang-otp", &["erlang-term", "erlang-dist", "erlang-node"]),
     ("erlang-interop", &["erlang-term", "erlang-dist", "erlang-node", "erlang-otp"]),
-    ("har", &["erlang-interop", "epmd"]),
+    ("har-allocator", &[]),
+    ("har", &["erlang-interop", "epmd", "har-allocator"]),
     // Only tests run it.
     ("erlang-sim", &["erlang-term", "erlang-node", "erlang-otp"]),
     // The benchmark harness measures layers, so it may use any.

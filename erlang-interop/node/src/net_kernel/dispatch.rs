@@ -10,7 +10,7 @@ use crate::ExitReason;
 use crate::message::Message;
 use crate::node::Node;
 use crate::spawn_request::SpawnOrder;
-use crate::weight::weight;
+use crate::weight::held;
 
 /// Weight above which a message is not looked at more closely. It is more than a mailbox holds.
 const WEIGHT_MAX: usize = 1 << 31;
@@ -155,7 +155,7 @@ fn send_to_alias(node: &Node, peer: &Peer, alias: &Reference, payload: Term) {
 }
 
 fn weighed(peer: &Peer, payload: Term) -> Message {
-    let bytes = weight(&payload, WEIGHT_MAX);
+    let bytes = held(&payload, WEIGHT_MAX);
     Message::from_wire(payload, bytes, peer.number())
 }
 

@@ -21,8 +21,8 @@ use crate::config::NodeConfig;
 use crate::error::StartError;
 use crate::event::Events;
 use crate::net_kernel::NetKernel;
-use crate::process::ProcessInfo;
 use crate::process::table::ProcessTable;
+use crate::process::{Mailboxes, ProcessInfo};
 use crate::registry::Registry;
 use crate::spawn::Spawner;
 
@@ -41,6 +41,7 @@ struct Inner {
     runtime: Handle,
     table: ProcessTable,
     registry: Registry,
+    mailboxes: Arc<Mailboxes>,
     references: References,
     kernel: NetKernel,
     events: Events,
@@ -76,6 +77,7 @@ impl Node {
         let table = ProcessTable::new(name.clone(), creation);
         let group_leader = Mutex::new(table.node_pid());
         Ok(Self(Arc::new(Inner {
+            mailboxes: Arc::new(Mailboxes::new(config.mailboxes_bytes_max)),
             references: References::new(name.clone(), creation),
             kernel: NetKernel::new(&config),
             name,
@@ -215,6 +217,10 @@ impl Node {
 
     pub(crate) fn spawner(&self) -> Option<Arc<dyn Spawner>> {
         self.0.spawner.get().cloned()
+    }
+
+    pub(crate) fn mailboxes(&self) -> &Arc<Mailboxes> {
+        &self.0.mailboxes
     }
 
     pub(crate) fn long_steps(&self) -> &LongSteps {

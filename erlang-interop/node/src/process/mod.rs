@@ -11,6 +11,7 @@ mod context;
 mod dictionary;
 mod info;
 mod mailbox;
+mod mailboxes;
 pub(crate) mod panic;
 mod receive;
 pub(crate) mod table;
@@ -33,6 +34,7 @@ use crate::spawn_request::PendingSpawn;
 
 pub use context::{Context, ReceiveTimeout};
 pub use info::ProcessInfo;
+pub(crate) use mailboxes::Mailboxes;
 pub(crate) use task::ProcessTask;
 
 /// What the node, its peers and other processes hold of a process.
@@ -40,13 +42,15 @@ pub(crate) struct Process {
     pid: Pid,
     /// Messages not yet taken by `receive`, in all queues.
     messages: AtomicUsize,
-    /// Bytes those of them that came from the network had on the wire.
-    wire_bytes: AtomicUsize,
+    /// About what those of them that came from the network hold, in bytes.
+    peer_bytes: AtomicUsize,
     /// Set with `Phase::Exiting`, so that a poll of a healthy process takes no lock.
     exit_requested: AtomicBool,
     /// Set, never cleared, with its first link, monitor or spawn request over a connection.
     with_peers: AtomicBool,
     limits: MailboxLimits,
+    /// Where `peer_bytes` counts too.
+    mailboxes: Arc<Mailboxes>,
     /// The peer it lives for, and its place in that peer's budget.
     lives_for: Option<LiveProcess>,
     state: Mutex<State>,
@@ -100,16 +104,18 @@ impl Process {
         pid: Pid,
         group_leader: Pid,
         limits: MailboxLimits,
+        mailboxes: Arc<Mailboxes>,
         lives_for: Option<LiveProcess>,
     ) -> Arc<Self> {
         Arc::new(Self {
             lives_for,
             pid,
             messages: AtomicUsize::new(0),
-            wire_bytes: AtomicUsize::new(0),
+            peer_bytes: AtomicUsize::new(0),
             exit_requested: AtomicBool::new(false),
             with_peers: AtomicBool::new(false),
             limits,
+            mailboxes,
             state: Mutex::new(State {
                 inbox: Vec::new(),
                 receiver: None,
@@ -165,11 +171,13 @@ impl Process {
             return false;
         }
         let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
-        let added = message.wire_bytes();
-        let bytes = self.wire_bytes.fetch_add(added, Ordering::Relaxed) + added;
-        if messages > self.limits.messages_max as usize || bytes > self.limits.bytes_max {
+        let (bytes, all_fit) = self.count(message.bytes());
+        let own_fits =
+            messages <= self.limits.messages_max as usize && bytes <= self.limits.bytes_max;
+        if !own_fits || !all_fit {
+            let all = self.mailboxes.bytes();
             tracing::error!(
-                pid = %self.pid, messages, bytes,
+                pid = %self.pid, messages, bytes, all,
                 "mailbox ran over, the process is killed",
             );
             self.request_exit(state, ExitReason::Killed);
@@ -180,6 +188,15 @@ impl Process {
             waker.wake();
         }
         true
+    }
+
+    /// Counts a message's bytes. Gives those of this mailbox, and whether all mailboxes have room.
+    fn count(&self, added: usize) -> (usize, bool) {
+        if added == 0 {
+            return (self.peer_bytes.load(Ordering::Relaxed), true);
+        }
+        let bytes = self.peer_bytes.fetch_add(added, Ordering::Relaxed) + added;
+        (bytes, self.mailboxes.add(added, bytes))
     }
 
     /// Ends the process: the task drops what it runs as soon as it is polled.
@@ -197,9 +214,16 @@ impl Process {
     /// Books that `receive` took a message out.
     pub(crate) fn taken(&self, message: &Message) {
         self.messages.fetch_sub(1, Ordering::Relaxed);
-        if message.wire_bytes() > 0 {
-            self.wire_bytes.fetch_sub(message.wire_bytes(), Ordering::Relaxed);
+        if message.bytes() > 0 {
+            self.peer_bytes.fetch_sub(message.bytes(), Ordering::Relaxed);
+            self.mailboxes.remove(message.bytes());
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.mailboxes.remove(*self.peer_bytes.get_mut());
     }
 }
 

@@ -163,6 +163,7 @@ fn number_of(id: u32, serial: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::{MailboxLimits, Mailboxes};
 
     #[test]
     fn pids_are_not_reused_and_carry_over_into_the_serial() {
@@ -178,9 +179,10 @@ mod tests {
     #[test]
     fn those_with_relations_to_peers_are_found_until_they_end() {
         let table = ProcessTable::new(Atom::new("a@h").expect("short"), 7);
-        let limits = crate::process::MailboxLimits { messages_max: 1, bytes_max: 1 };
+        let limits = MailboxLimits { messages_max: 1, bytes_max: 1 };
         let process = |table: &ProcessTable| {
-            let process = Process::new(table.new_pid(), table.node_pid(), limits, None);
+            let mailboxes = Arc::new(Mailboxes::new(1));
+            let process = Process::new(table.new_pid(), table.node_pid(), limits, mailboxes, None);
             assert!(table.insert(Arc::clone(&process), 9));
             process
         };
