@@ -1,4 +1,5 @@
-//! Replays the seeds of the fuzz targets, so that the normal suite gains from what they found.
+//! Replays the seeds of the fuzz targets, and the inputs that reached new code while they ran, so that
+//! the normal suite gains from what they found.
 
 // The fuzz workspace needs the targets public; here nobody outside does.
 #![allow(unreachable_pub)]
@@ -34,6 +35,22 @@ fn replay(target: &str, run: fn(&[u8])) {
         replayed += 1;
     }
     assert!(replayed >= 2, "{target} has {replayed} seeds");
+    replay_found(target, run);
+}
+
+/// `found/TARGET.hex`: an input a line, in hexadecimal digits.
+fn replay_found(target: &str, run: fn(&[u8])) {
+    let file = format!("../../fuzz/found/{target}.hex");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let lines = std::fs::read_to_string(file).expect("each target has found something");
+    let digit = |byte: u8| char::from(byte).to_digit(16).expect("a hexadecimal digit") as u8;
+    let mut replayed = 0;
+    for line in lines.lines() {
+        let bytes = line.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1]));
+        run(&bytes.collect::<Vec<u8>>());
+        replayed += 1;
+    }
+    assert!(replayed >= 100, "{target} has found {replayed}");
 }
 
 #[test]
