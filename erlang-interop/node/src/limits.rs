@@ -89,8 +89,7 @@ pub const MAILBOX_BYTES_MAX: usize = 136 * 1024 * 1024;
 pub const MAILBOX_BYTES_FREE: usize = 1024 * 1024;
 
 /// Bytes that unfinished messages of all peers may hold together: also the longest message that can
-/// be received. A BEAM has no bound here. Buffers double as they grow, so that this is three to four
-/// times as much for a moment.
+/// be received. A BEAM has no bound here.
 pub const INTAKE_BYTES_MAX: usize = 68 * 1024 * 1024;
 
 /// Bytes that the unfinished messages of one peer may hold in any case.

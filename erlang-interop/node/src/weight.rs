@@ -2,7 +2,7 @@
 //!
 //! Used to account for what waits: in a connection's queue before it is encoded, and in a mailbox.
 
-use erlang_term::Term;
+use erlang_term::{Fun, Term};
 
 /// Bytes counted beside the content of binaries.
 #[derive(Clone, Copy)]
@@ -42,8 +42,10 @@ fn walk(term: &Term, scale: Scale, enough: usize) -> usize {
                     walk.add_all(elements, enough);
                     walk.add(list.tail());
                 }
-                None => walk.total += list.len(),
+                // Kept as numbers, and encoded in about as much.
+                None => walk.total += list.len() * size_of::<i32>(),
             },
+            Term::Fun(Fun::Closure(closure)) => walk.add_all(&closure.free, enough),
             _ => {}
         }
         if walk.total >= enough {
@@ -74,7 +76,10 @@ impl<'a> Walk<'a> {
         self.total += self.scale.term;
         match term {
             Term::Binary(bytes) => self.total += bytes.len(),
-            Term::Tuple(_) | Term::Map(_) => self.container(term),
+            Term::BitString(bits) => self.total += bits.bytes().len(),
+            Term::BigInteger(integer) => self.total += integer.magnitude().len(),
+            Term::Local(local) => self.total += local.bytes().len(),
+            Term::Tuple(_) | Term::Map(_) | Term::Fun(Fun::Closure(_)) => self.container(term),
             Term::List(list) => match list.as_byte_string() {
                 Some(bytes) => self.total += bytes.len(),
                 None => self.container(term),
@@ -92,6 +97,8 @@ impl<'a> Walk<'a> {
 
 #[cfg(test)]
 mod tests {
+    use erlang_term::{BitString, Closure, ClosureParts, Pid, atom};
+
     use super::*;
 
     #[test]
@@ -108,6 +115,34 @@ mod tests {
         assert!(held(&small, usize::MAX) >= 1000 * size_of::<Term>());
         let pairs = Term::list(vec![Term::tuple([Term::Nil]); 1000]);
         assert!(held(&pairs, usize::MAX) >= 1000 * (2 * size_of::<Term>() + 16));
+    }
+
+    #[test]
+    fn what_a_peer_can_make_long_is_counted_wherever_it_is() {
+        // [1000, 1001, ...], as it is kept when it was received: four bytes a number.
+        let numbers = (1000..2000_i32).flat_map(|n| [&[98][..], &n.to_be_bytes()].concat());
+        let head = [131, 108, 0, 0, 3, 232];
+        let encoded: Vec<u8> = head.into_iter().chain(numbers).chain([106]).collect();
+        let numbers = erlang_term::decode(&encoded.into()).expect("good");
+        let big = [&[131, 111, 0, 0, 16, 0, 0][..], &[7; 4096]].concat();
+        let big = erlang_term::decode(&big.into()).expect("good");
+        let bits = BitString::new(vec![8; 4096], 5).expect("bits");
+        let pid = Pid::new(atom!("a@h"), 1, 0, 1);
+        let (uniq, module, free) = ([0; 16], atom!("m"), vec![Term::binary(vec![7; 4096])]);
+        let fun = Closure::new(ClosureParts {
+            arity: 0,
+            index: 0,
+            old_index: 0,
+            old_uniq: 0,
+            uniq,
+            module,
+            pid,
+            free,
+        });
+        for long in [numbers, big, Term::BitString(bits), Term::Fun(Fun::Closure(fun))] {
+            assert!((4000..5000).contains(&held(&long, usize::MAX)), "{}", held(&long, usize::MAX));
+            assert!(weight(&long, usize::MAX) >= 4000);
+        }
     }
 
     #[test]

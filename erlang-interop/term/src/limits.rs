@@ -44,6 +44,10 @@ pub const TEXT_DIGITS_MAX: usize = 10_000;
 /// Map entries up to which lookup walks the pairs; above, an index is kept.
 pub(crate) const MAP_ENTRIES_UNINDEXED_MAX: usize = 16;
 
+/// Encoded terms up to this many bytes are copied before binaries become windows into them: what came
+/// in one read with others would keep all of it alive, for as long as somebody keeps a short string.
+pub const TERM_BYTES_COPIED_MAX: usize = 48 * 1024;
+
 /// Binaries up to this many bytes are kept inside the term itself.
 pub(crate) const BINARY_INLINE_BYTES_MAX: usize = 22;
 

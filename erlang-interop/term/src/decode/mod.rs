@@ -15,7 +15,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::atom::Atom;
-use crate::limits::{DEPTH_MAX, INFLATED_BYTES_MAX, NEW_ATOMS_MAX, TERMS_MAX};
+use crate::limits::{
+    DEPTH_MAX, INFLATED_BYTES_MAX, NEW_ATOMS_MAX, TERM_BYTES_COPIED_MAX, TERMS_MAX,
+};
 use crate::tag;
 use crate::term::{LocalTerm, Term};
 
@@ -55,7 +57,8 @@ pub struct DecodeOptions<'a> {
 }
 
 /// Decodes what `term_to_binary` wrote: the version byte, one term (which may be compressed), nothing
-/// more. Long binaries in the term are windows into `bytes`.
+/// more. Long binaries in the term are windows into `bytes`, or
+/// into a copy of them when these are short ([`TERM_BYTES_COPIED_MAX`]).
 ///
 /// # Errors
 /// When the bytes are anything else, or pass the default limits.
@@ -148,6 +151,11 @@ struct Owner<'a> {
 
 impl Owner<'_> {
     fn shared(&mut self) -> &Arc<Bytes> {
-        self.shared.get_or_insert_with(|| Arc::new(self.bytes.clone()))
+        self.shared.get_or_insert_with(|| {
+            Arc::new(match self.bytes.len() {
+                ..=TERM_BYTES_COPIED_MAX => Bytes::copy_from_slice(self.bytes),
+                _ => self.bytes.clone(),
+            })
+        })
     }
 }

@@ -1,10 +1,10 @@
 //! Bytes that a peer sends to do harm.
 
 use bytes::Bytes;
-use erlang_term::limits::{DEPTH_MAX, INFLATED_BYTES_MAX};
+use erlang_term::limits::{DEPTH_MAX, INFLATED_BYTES_MAX, TERM_BYTES_COPIED_MAX};
 use erlang_term::{
     DecodeErrorKind, DecodeLimits, DecodeOptions, EncodeOptions, Term, atom, decode, decode_prefix,
-    decode_with, encode_with, term,
+    decode_with, encode, encode_with, term,
 };
 
 fn kind(bytes: &[u8]) -> DecodeErrorKind {
@@ -188,4 +188,35 @@ fn local_terms_stay_opaque() {
     let local = decode(&bytes).expect("opaque");
     assert_eq!(erlang_term::encode(&local), bytes);
     assert!(encode_with(&Term::tuple([local]), &EncodeOptions::default()).is_err());
+}
+
+/// A buffer that says when it is let go.
+struct Watched(Vec<u8>, std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl AsRef<[u8]> for Watched {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.1.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_short_binary_keeps_no_long_buffer_alive() {
+    for (length, is_shared) in [(30, false), (TERM_BYTES_COPIED_MAX, true)] {
+        let message = encode(&Term::tuple([Term::binary(vec![7; length])]));
+        let gone = std::sync::Arc::default();
+        // As many messages come in one read.
+        let buffer = [&message[..], &[0; 100_000]].concat();
+        let buffer = Bytes::from_owner(Watched(buffer, std::sync::Arc::clone(&gone)));
+        let term = decode(&buffer.slice(..message.len())).expect("good");
+        drop(buffer);
+        let is_gone = gone.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(is_gone, !is_shared, "{length} bytes");
+        assert_eq!(term, Term::tuple([Term::binary(vec![7; length])]));
+    }
 }
