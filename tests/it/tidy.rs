@@ -177,7 +177,7 @@ fn every_crate_takes_the_workspace_lints() {
     let faults = sources::tracked(&["toml"])
         .into_iter()
         .filter(|file| file.path.ends_with("Cargo.toml") && !file.path.starts_with("fuzz/"))
-        // The one line of unsafe code, in a crate of its own: `forbid` can't be lifted for it.
+        // The unsafe code, in a crate of its own: `forbid` can't be lifted for it.
         .filter(|file| file.path != "src/allocator/Cargo.toml")
         .filter(|file| !file.text.contains("[lints]\nworkspace = true"))
         .map(|file| file.path)
