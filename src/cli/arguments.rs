@@ -28,6 +28,11 @@ pub(super) fn from_erl(arguments: Vec<OsString>) -> Vec<OsString> {
                     rewritten.extend(key.into_iter().chain(value));
                 }
             },
+            Some("-start_epmd") => match rest.next() {
+                Some(value) if value == "false" => rewritten.push("--no-epmd".into()),
+                Some(value) if value == "true" => {}
+                value => rewritten.extend([argument].into_iter().chain(value)),
+            },
             Some(text) => rewritten.push(erl_flag(text).map_or_else(|| text.into(), Into::into)),
             None => rewritten.push(argument),
         }
@@ -43,6 +48,7 @@ fn erl_flag(argument: &str) -> Option<&'static str> {
         "-hidden" => "--hidden",
         "-proto_dist" => "--proto-dist",
         "-ssl_dist_optfile" => "--ssl-dist-optfile",
+        "-erl_epmd_port" => "--dist-port",
         _ => return None,
     })
 }
@@ -120,13 +126,21 @@ mod tests {
         let ours = "har start --name a@h.e --cookie c --hidden \
                     --listen-min 9100 --interface 127.0.0.1";
         assert_eq!(from_erl(words(typed)), words(ours));
+        let typed = "har start -start_epmd false -erl_epmd_port 9100";
+        assert_eq!(from_erl(words(typed)), words("har start --no-epmd --dist-port 9100"));
+        assert_eq!(from_erl(words("har start -start_epmd true")), words("har start"));
     }
 
     #[test]
     fn what_is_not_of_erl_stays() {
-        for text in
-            ["har rpc a@h.e m f [-1]", "har rpc -- -name -hidden", "har -kernel x y", "har -kernel"]
-        {
+        for text in [
+            "har rpc a@h.e m f [-1]",
+            "har rpc -- -name -hidden",
+            "har -kernel x y",
+            "har -kernel",
+            "har -start_epmd",
+            "har -start_epmd x",
+        ] {
             assert_eq!(from_erl(words(text)), words(text));
         }
     }

@@ -101,7 +101,9 @@ impl From<StartFailure> for Failure {
                 Self::new(Exit::NoInput, failure.to_string())
             }
             StartFailure::Tls(_) => Self::new(Exit::Config, failure.to_string()),
-            StartFailure::PortMapper(_) => Self::new(Exit::Unavailable, failure.to_string()),
+            StartFailure::PortMapper(_) | StartFailure::DistPortBusy { .. } => {
+                Self::new(Exit::Unavailable, failure.to_string())
+            }
             StartFailure::Audit { .. } => Self::new(Exit::CantCreat, failure.to_string()),
             StartFailure::Services(_) => Self::new(Exit::Software, failure.to_string()),
             StartFailure::Node(error) => error.into(),

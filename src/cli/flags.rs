@@ -32,6 +32,9 @@ pub struct IdentityFlags {
     /// Port of EPMD, the same on all hosts [env: ERL_EPMD_PORT] [default: 4369]
     #[arg(long, value_name = "PORT")]
     epmd_port: Option<u16>,
+    /// Ask no EPMD: every node listens on this port, as by erl -erl_epmd_port [env: ERL_DIST_PORT]
+    #[arg(long, value_name = "PORT")]
+    dist_port: Option<u16>,
     /// What carries the distribution: plain TCP or TLS [default: inet_tls with an options file]
     #[arg(long, value_name = "PROTOCOL")]
     proto_dist: Option<ProtoDist>,
@@ -61,6 +64,7 @@ impl IdentityFlags {
             cookie: self.cookie.clone(),
             cookie_file: self.cookie_file.clone(),
             epmd_port: self.epmd_port,
+            dist_port: self.dist_port,
             proto_dist: self.proto_dist,
             ssl_dist_optfile: self.ssl_dist_optfile.clone(),
             log_format: self.log,

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use epmd::{Client, ClientError};
 use tokio::net::lookup_host;
 
+use crate::config::Setting;
+
 use super::{Exit, Failure, IdentityFlags, print, runtime};
 
 /// What `har names` takes.
@@ -18,7 +20,17 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let port = arguments.identity.settings()?.epmd_port.value;
+    let settings = arguments.identity.settings()?;
+    let (port, dist_port) = (settings.epmd_port.value, settings.dist_port);
+    if dist_port.value != 0 {
+        let Setting { value, origin } = dist_port;
+        return Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "no EPMD is in use: epmd.dist_port is {value} (from {origin}); unset it to ask one"
+            ),
+        ));
+    }
     let host = &arguments.host;
     let names = runtime::of_a_client()?.block_on(async {
         let address = lookup_host((host.as_str(), port)).await.ok().and_then(|mut all| all.next());

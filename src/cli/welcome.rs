@@ -13,42 +13,60 @@ pub(super) fn text(settings: &Settings, node: &HarNode) -> String {
     let name = node.node().name().as_str();
     let mut text = String::new();
     let tls = settings.proto_dist.value == ProtoDist::InetTls;
-    let (tls_iex, tls_har) = if tls {
-        let optfile = absolute(&settings.tls_optfile.value);
-        (
-            format!(" --erl \"-proto_dist inet_tls -ssl_dist_optfile {optfile}\""),
-            format!(" --ssl-dist-optfile {}", quoted(&optfile)),
-        )
-    } else {
-        Default::default()
-    };
+    let (for_erl, flags_of_har) = ways(settings);
     let _ = writeln!(text, "{name} is up");
     if let Some(address) = node.listen_address() {
         let _ = writeln!(text, "  distribution  {address}{}", if tls { " (TLS)" } else { "" });
     }
     let port = settings.epmd_port.value;
+    let fixed = settings.dist_port.value;
     let whose = if node.epmd_embedded() { "embedded" } else { "joined" };
-    let _ = writeln!(text, "  epmd          port {port} ({whose})");
+    let _ = match fixed {
+        0 => writeln!(text, "  epmd          port {port} ({whose})"),
+        _ => writeln!(text, "  epmd          none: every node listens on port {fixed}"),
+    };
     let (cookie, for_iex, for_har) = cookie(settings);
     let _ = writeln!(text, "  cookie        {cookie}\n");
-    let environment = if port == 4369 { String::new() } else { format!("ERL_EPMD_PORT={port} ") };
+    let usual = port == 4369 || fixed != 0;
+    let environment = if usual { String::new() } else { format!("ERL_EPMD_PORT={port} ") };
     let form = match settings.names.value {
         NameDomain::Long => "--name me@127.0.0.1",
         NameDomain::Short => "--sname me",
     };
     let _ = writeln!(text, "From iex:");
-    let _ = writeln!(text, "  {environment}iex {form}{for_iex}{tls_iex}");
+    let _ = writeln!(text, "  {environment}iex {form}{for_iex}{for_erl}");
     let _ = writeln!(text, "  Node.connect(:\"{name}\")");
     let _ = writeln!(text, "  :rpc.call(:\"{name}\", HAR, :version, [])\n");
     let typed = std::env::args_os().next().unwrap_or_else(|| "har".into());
     let har = command(&typed);
     let _ = writeln!(text, "From another terminal:");
-    let _ = writeln!(text, "  {environment}{har} ping {name}{for_har}{tls_har}");
+    let _ = writeln!(text, "  {environment}{har} ping {name}{for_har}{flags_of_har}");
     let _ = writeln!(
         text,
-        "  {environment}{har} rpc {name}{for_har}{tls_har} --elixir HAR version '[]'\n"
+        "  {environment}{har} rpc {name}{for_har}{flags_of_har} --elixir HAR version '[]'\n"
     );
     text + "Ctrl-C stops it.\n"
+}
+
+/// What `iex` and `har` need to be told of how nodes are found and of TLS.
+fn ways(settings: &Settings) -> (String, String) {
+    let (mut for_erl, mut for_har) = (Vec::new(), String::new());
+    if settings.dist_port.value != 0 {
+        let port = settings.dist_port.value;
+        // It could not listen on the port of this node.
+        for_erl.push(format!("-start_epmd false -erl_epmd_port {port} -dist_listen false"));
+        let _ = write!(for_har, " --dist-port {port}");
+    }
+    if settings.proto_dist.value == ProtoDist::InetTls {
+        let optfile = absolute(&settings.tls_optfile.value);
+        for_erl.push(format!("-proto_dist inet_tls -ssl_dist_optfile {optfile}"));
+        let _ = write!(for_har, " --ssl-dist-optfile {}", quoted(&optfile));
+    }
+    let for_iex = match for_erl.as_slice() {
+        [] => String::new(),
+        flags => format!(" --erl \"{}\"", flags.join(" ")),
+    };
+    (for_iex, for_har)
 }
 
 /// Where the cookie is, and what `iex` and `har` need to be told to use it.

@@ -111,6 +111,8 @@ pub struct RawEpmd {
     pub port: Option<u16>,
     /// Whether to run the daemon inside this node when none answers.
     pub embedded: Option<bool>,
+    /// The port of every node, which makes the daemon needless.
+    pub dist_port: Option<u16>,
 }
 
 /// Section `admission`.

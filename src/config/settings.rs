@@ -9,12 +9,13 @@ use erlang_interop::node::Network;
 use super::cookie::{self, CookieSource, ErlangCookie};
 use super::file::read_text;
 use super::lists::{List, NodePattern};
-use super::sources::{NodeList, Sources, choice, value_error};
+use super::sources::{NodeList, Sources, value_error};
 use super::{
     Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, RawConfig, Topologies,
-    node_name, schema,
+    Topology, node_name, schema,
 };
 
+mod rows;
 mod security;
 
 use security::RawSecurity;
@@ -75,6 +76,8 @@ pub struct Flags {
     pub epmd_port: Option<u16>,
     /// `--no-epmd`: no embedded daemon.
     pub epmd_embedded: Option<bool>,
+    /// `--dist-port`
+    pub dist_port: Option<u16>,
     /// `--listen-min`
     pub listen_min: Option<u16>,
     /// `--listen-max`
@@ -134,6 +137,8 @@ pub struct Settings {
     pub epmd_port: Setting<u16>,
     /// Whether to run the daemon inside this node when none answers.
     pub epmd_embedded: Setting<bool>,
+    /// The port that every node listens on, so that nobody asks a daemon; 0: the daemon is asked.
+    pub dist_port: Setting<u16>,
     /// Nodes to connect to and stay connected to.
     pub nodes: Setting<NodeList>,
     /// Ways to find nodes.
@@ -222,6 +227,7 @@ impl Settings {
             )?,
             epmd_port: from.of("epmd.port", flags.epmd_port, epmd.port, || EPMD_PORT)?,
             epmd_embedded: from.of("epmd.embedded", flags.epmd_embedded, epmd.embedded, || true)?,
+            dist_port: from.of("epmd.dist_port", flags.dist_port, epmd.dist_port, || 0)?,
             nodes,
             topologies,
             // As Elixir nodes have it: nodes of one cluster must agree.
@@ -248,71 +254,6 @@ impl Settings {
     /// There is none, or its file is not to be trusted.
     pub fn erlang_cookie(&self, create: bool) -> Result<ErlangCookie, ConfigError> {
         self.cookie.as_ref().ok_or(ConfigError::NoCookiePlace)?.value.cookie(create)
-    }
-
-    /// All settings by key, as `har config show` prints them: key, value, origin. The cookie is
-    /// never among them, only where it comes from.
-    #[must_use]
-    pub fn rows(&self) -> Vec<(&'static str, String, String)> {
-        fn row<T>(
-            key: &'static str,
-            setting: &Setting<T>,
-            value: String,
-        ) -> (&'static str, String, String) {
-            (key, value, setting.origin.to_string())
-        }
-        let cookie = match &self.cookie {
-            None => {
-                ("node.cookie_file", "(none: HOME is not set)".into(), Origin::Default.to_string())
-            }
-            Some(setting) => match &setting.value {
-                CookieSource::Given(_) => {
-                    row("node.cookie_file", setting, "(not used: cookie ******** was given)".into())
-                }
-                CookieSource::File(path) => {
-                    row("node.cookie_file", setting, path.display().to_string())
-                }
-            },
-        };
-        let table = match self.routing_table.value.as_os_str() {
-            empty if empty.is_empty() => "(built in)".to_owned(),
-            path => path.display().to_string(),
-        };
-        let optfile = match self.tls_optfile.value.as_os_str() {
-            empty if empty.is_empty() => "(none)".to_owned(),
-            path => path.display().to_string(),
-        };
-        let mut rows = vec![
-            row("node.name", &self.name, self.name.value.clone()),
-            row("node.names", &self.names, choice(self.names.value)),
-            row("node.hidden", &self.hidden, self.hidden.value.to_string()),
-            cookie,
-            row("node.core_dumps", &self.core_dumps, self.core_dumps.value.to_string()),
-            row("distribution.interface", &self.interface, self.interface.value.to_string()),
-            row("distribution.listen_min", &self.listen_min, self.listen_min.value.to_string()),
-            row("distribution.listen_max", &self.listen_max, self.listen_max.value.to_string()),
-            row(
-                "distribution.net_ticktime_s",
-                &self.net_ticktime_s,
-                self.net_ticktime_s.value.to_string(),
-            ),
-            row("distribution.proto_dist", &self.proto_dist, choice(self.proto_dist.value)),
-            row("epmd.port", &self.epmd_port, self.epmd_port.value.to_string()),
-            row("epmd.embedded", &self.epmd_embedded, self.epmd_embedded.value.to_string()),
-            row("tls.optfile", &self.tls_optfile, optfile),
-        ];
-        rows.extend(self.security.rows());
-        rows.extend([
-            row("cluster.nodes", &self.nodes, format!("[{}]", self.nodes.value.0.join(", "))),
-            row("cluster.topologies", &self.topologies, self.topologies.value.to_string()),
-            row("balancing.strategy", &self.balancing, self.balancing.value.as_str().to_owned()),
-            row("routing.table", &self.routing_table, table),
-            row("routing.strict_health", &self.strict_health, self.strict_health.value.to_string()),
-            row("log.format", &self.log_format, choice(self.log_format.value)),
-            row("log.level", &self.log_level, self.log_level.value.clone()),
-            row("diagnostics.enabled", &self.diagnostics, self.diagnostics.value.to_string()),
-        ]);
-        rows
     }
 
     fn checked(mut self) -> Result<Self, ConfigError> {
@@ -347,6 +288,9 @@ impl Settings {
             let origin = &self.proto_dist.origin;
             return Err(value_error("distribution.proto_dist", origin, reason.to_owned()));
         }
+        if self.dist_port.value != 0 {
+            self.check_without_epmd()?;
+        }
         if self.epmd_port.value == 0 {
             let reason = "0 is no port; the usual one is 4369".to_owned();
             return Err(value_error("epmd.port", &self.epmd_port.origin, reason));
@@ -367,6 +311,29 @@ impl Settings {
             return Err(value_error("log.level", &self.log_level.origin, reason));
         }
         Ok(self)
+    }
+
+    /// What means nothing without EPMD, or can't be had.
+    fn check_without_epmd(&self) -> Result<(), ConfigError> {
+        let port = self.dist_port.value;
+        let listen = &self.listen_min;
+        if listen.value != 0 && (listen.value, self.listen_max.value) != (port, port) {
+            let reason = format!("every node listens on epmd.dist_port {port}; leave this one out");
+            return Err(value_error("distribution.listen_min", &listen.origin, reason));
+        }
+        let by_epmd = |topology: &Topology| {
+            matches!(topology, Topology::LocalEpmd(_) | Topology::ErlangHosts(_))
+        };
+        let topologies = &self.topologies;
+        if let Some((name, topology)) = topologies.value.0.iter().find(|(_, one)| by_epmd(one)) {
+            let reason = format!(
+                "{name}: {} asks EPMD, and epmd.dist_port {port} does without; list the nodes by `epmd` \
+                 or choose another strategy",
+                topology.strategy(),
+            );
+            return Err(value_error("cluster.topologies", &topologies.origin, reason));
+        }
+        Ok(())
     }
 }
 

@@ -46,6 +46,16 @@ pub enum StartFailure {
     /// There is no port mapper.
     #[error(transparent)]
     PortMapper(#[from] PortMapperError),
+    /// The one port that peers dial is not free.
+    #[error(
+        "port {port} on {interface} is in use, and without EPMD peers dial that one only; free it, choose an address of its own for this node by --interface, or another --dist-port for all nodes"
+    )]
+    DistPortBusy {
+        /// The address.
+        interface: IpAddr,
+        /// The port.
+        port: u16,
+    },
     /// The routing table cannot be used.
     #[error("cannot use routing table {}: {reason}; correct it or leave out routing.table", path.display())]
     RoutingTable {
@@ -98,17 +108,20 @@ impl HarNode {
             Some(log) => Arc::clone(log) as Arc<dyn Auditor>,
             None => Arc::new(AuditToLog),
         });
-        let wanted = Wanted {
+        let wanted = (settings.dist_port.value == 0).then_some(Wanted {
             port: settings.epmd_port.value,
             embedded: settings.epmd_embedded.value,
             interface: settings.interface.value,
+        });
+        let mapper = match wanted {
+            Some(wanted) => Some((wanted.find().await?, wanted)),
+            None => None,
         };
-        let mapper = wanted.find().await?;
-        let epmd_embedded = matches!(mapper, PortMapper::Embedded(_));
+        let epmd_embedded = matches!(mapper, Some((PortMapper::Embedded(_), _)));
         let node = Node::new(config)?;
         let cluster = Cluster::new(settings);
         let up = match start_services(&node, settings, &cluster) {
-            Ok(()) => node.listen().await.map_err(StartFailure::from),
+            Ok(()) => node.listen().await.map_err(|error| listen_failure(settings, error)),
             Err(failure) => Err(failure),
         };
         if let Err(failure) = up {
@@ -116,7 +129,9 @@ impl HarNode {
             return Err(failure);
         }
         let mut background = cluster.start(&node, settings.epmd_port.value);
-        background.push(tokio::spawn(wanted.keep(mapper)));
+        if let Some((mapper, wanted)) = mapper {
+            background.push(tokio::spawn(wanted.keep(mapper)));
+        }
         for peer in peers {
             background.push(tokio::spawn(keep_connected(node.clone(), peer)));
         }
@@ -226,12 +241,30 @@ fn node_config(settings: &Settings, cookie: &ErlangCookie) -> Result<NodeConfig,
         config.transport = Transport::Tls(Tls::from_optfile(&settings.tls_optfile.value)?);
     }
     config.hidden = settings.hidden.value;
-    config.epmd =
-        Epmd::Daemon { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: settings.epmd_port.value };
     config.interface = settings.interface.value;
-    config.listen_ports = settings.listen_min.value..=settings.listen_max.value;
+    match settings.dist_port.value {
+        0 => {
+            let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            config.epmd = Epmd::Daemon { address, port: settings.epmd_port.value };
+            config.listen_ports = settings.listen_min.value..=settings.listen_max.value;
+        }
+        port => {
+            config.epmd = Epmd::FixedPort { peer_port: port };
+            config.listen_ports = port..=port;
+        }
+    }
     config.net_tick_time = Duration::from_secs(settings.net_ticktime_s.value.into());
     Ok(config)
+}
+
+/// Another port would do for a node that EPMD tells of, not for one that is found by its port.
+fn listen_failure(settings: &Settings, error: StartError) -> StartFailure {
+    match error {
+        StartError::PortsBusy { interface, first: port, .. } if settings.dist_port.value != 0 => {
+            StartFailure::DistPortBusy { interface, port }
+        }
+        error => error.into(),
+    }
 }
 
 fn node_name(name: &str) -> Result<NodeName, StartFailure> {

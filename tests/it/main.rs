@@ -17,3 +17,4 @@ mod rpc;
 mod running;
 mod start;
 mod tidy;
+mod without_epmd;

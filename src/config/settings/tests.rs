@@ -138,3 +138,20 @@ fn tls_is_what_its_options_file_asks_for() {
     let once = Settings::resolve(flags, &environment(&both[..1])).expect("overruled");
     assert_eq!(once.proto_dist.value, ProtoDist::InetTcp);
 }
+
+#[test]
+fn without_epmd_every_node_has_one_port() {
+    let settings = with(&[("ERL_DIST_PORT", "9100")]).expect("fine");
+    let origin = Origin::Variable("ERL_DIST_PORT");
+    assert_eq!(settings.dist_port, Setting { value: 9100, origin });
+    let same = [("HAR_EPMD_DIST_PORT", "9100"), ("HAR_DISTRIBUTION_LISTEN_MIN", "9100")];
+    assert_eq!(with(&same).expect("the same port").dist_port.value, 9100);
+    let range = [("HAR_EPMD_DIST_PORT", "9100"), ("HAR_DISTRIBUTION_LISTEN_MIN", "9200")];
+    assert!(refused(&range).starts_with("distribution.listen_min (from environment"));
+    for strategy in ["local_epmd", "erlang_hosts"] {
+        let topologies = format!("{{lan: {{strategy: {strategy}}}}}");
+        let pairs = [("HAR_EPMD_DIST_PORT", "9100"), ("HAR_CLUSTER_TOPOLOGIES", &*topologies)];
+        let reason = refused(&pairs);
+        assert!(reason.contains(&format!("lan: {strategy} asks EPMD")), "{reason}");
+    }
+}
