@@ -87,14 +87,15 @@ const ACTING: &[&str] = &[
 ];
 
 /// Functions of HAR that change what other callers get.
-const CHANGING: &[&str] = &[
+pub(crate) const CHANGING: &[&str] = &[
     "HAR.ControlPlane.RoutingTable.reload",
     "HAR.ControlPlane.HealthChecker.register_backend",
     "HAR.ControlPlane.HealthChecker.set_health",
     "HAR.ControlPlane.PolicyEngine.add_policy",
     "HAR.ControlPlane.PolicyEngine.remove_policy",
     "HAR.ControlPlane.PolicyEngine.load_policies",
-    "HAR.IPFS.Node.store",
+    // It asks the backend at once.
+    "HAR.ControlPlane.HealthChecker.check_now",
 ];
 
 /// Decisions remembered. There are as many as functions, times peers with rules of their own.

@@ -39,3 +39,69 @@ pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster:
 pub fn start(node: &Node, plane: &ControlPlane, functions: &Functions) -> Result<(), SpawnError> {
     servers::start(node, plane, functions)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Flags, Settings};
+    use crate::security::{CHANGING, patterns};
+
+    /// Functions that compute, or look at the node.
+    const LOOKING: &[&str] = &[
+        "HAR.convert/3",
+        "HAR.parse/2",
+        "HAR.parse/3",
+        "HAR.route/2",
+        "HAR.transform/2",
+        "HAR.version/0",
+        "HAR.Cluster.Discovery.topologies/0",
+        "HAR.Cluster.LoadBalancer.load/0",
+        "HAR.Cluster.LoadBalancer.route_to_node/1",
+        "HAR.Cluster.LoadBalancer.strategy/0",
+        "HAR.Cluster.RoundRobin.next_node/0",
+        "HAR.ControlPlane.HealthChecker.all_health/0",
+        "HAR.ControlPlane.HealthChecker.filter_healthy/1",
+        "HAR.ControlPlane.HealthChecker.get_health/1",
+        "HAR.ControlPlane.HealthChecker.healthy?/1",
+        "HAR.ControlPlane.PolicyEngine.apply_policies",
+        "HAR.ControlPlane.PolicyEngine.evaluate",
+        "HAR.ControlPlane.PolicyEngine.list_policies/0",
+        "HAR.ControlPlane.PolicyEngine.stats/0",
+        "HAR.ControlPlane.Router.route/2",
+        "HAR.ControlPlane.Router.route_batch",
+        "HAR.ControlPlane.RoutingTable.get_routes/0",
+        "HAR.ControlPlane.RoutingTable.match/2",
+        // They compute and nothing else.
+        "HAR.DataPlane.*",
+        "HAR.Semantic.*",
+        "HAR.IPFS.Node.retrieve/1",
+        "HAR.IPFS.Node.store/1",
+        "HAR.Web.Endpoint.health_check/0",
+    ];
+
+    #[test]
+    fn each_function_was_decided_to_change_something_or_to_look() {
+        let settings = Settings::resolve(Flags::default(), &Environment::default());
+        let cluster = Cluster::new(&settings.expect("defaults"));
+        let mut functions = Functions::builder();
+        register(&mut functions, &ControlPlane::default(), &cluster);
+        let functions = functions.build();
+        let (changing, looking) = (patterns(CHANGING), patterns(LOOKING));
+        let mut undecided = Vec::new();
+        for module in
+            functions.modules().into_iter().filter(|m| m.as_str().starts_with("Elixir.HAR"))
+        {
+            for (name, arity) in functions.exports(&module).unwrap_or_default() {
+                let fits = |list: &[crate::security::CallPattern]| {
+                    list.iter()
+                        .filter(|p| p.matches(module.as_str(), name.as_str(), arity.into()))
+                        .count()
+                };
+                if fits(&changing) + fits(&looking) != 1 {
+                    undecided.push(format!("{module}.{name}/{arity}"));
+                }
+            }
+        }
+        assert!(undecided.is_empty(), "into CHANGING, or LOOKING here: {undecided:?}");
+    }
+}

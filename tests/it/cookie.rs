@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 
 use crate::command::Home;
+use crate::running::{Running, free_port};
 
 #[test]
 fn a_cookie_file_others_can_read_is_refused() {
@@ -38,4 +40,27 @@ fn without_a_home_the_cookie_must_be_given() {
     command.env_remove("HOME").args(["config", "check"]);
     let outcome = crate::command::Outcome::of(command.output().expect("runs"));
     outcome.assert_fails(78, &["HOME", "--cookie-file"]);
+}
+
+/// Starts a node that may write core files of any size, aborts it; whether the system wrote one.
+fn dumps_core(variables: &[(&str, &str)]) -> bool {
+    let home = Home::new();
+    let mut command = home.program("sh");
+    command.args(["-c", "ulimit -c unlimited && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_har")]);
+    command.args(["start", "--epmd-port", &free_port().to_string()]);
+    command.env("HAR_COOKIE", "SECRET").envs(variables.iter().copied());
+    let mut har = Running::start(command);
+    har.wait_for("Ctrl-C stops it.");
+    har.signal("ABRT");
+    let ended = har.ended();
+    assert!(ended.signal().is_some(), "{ended}");
+    assert!(!har.stdout.text().contains("SECRET") && !har.stderr.text().contains("SECRET"));
+    ended.core_dumped()
+}
+
+#[test]
+fn a_node_that_crashes_leaves_no_core_file_unless_it_is_to() {
+    assert!(!dumps_core(&[]));
+    let wanted = dumps_core(&[("HAR_NODE_CORE_DUMPS", "true")]);
+    assert!(wanted, "this system writes no core file at all: see `ulimit -Hc` and core(5)");
 }
