@@ -10,8 +10,10 @@ use tokio::net::TcpStream;
 
 /// A daemon on this host answers at once or not at all.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
-/// Pause after a lost daemon or a failed take-over, before looking again.
+/// Pause after a failed take-over, before looking again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// What a daemon gets to come back by itself. As long as it is away nobody finds a node of this host.
+const RETURN_TIME: Duration = Duration::from_millis(50);
 
 /// Who is the port mapper.
 #[derive(Debug)]
@@ -117,8 +119,7 @@ impl Wanted {
                 }
                 PortMapper::Joined => self.gone().await,
             }
-            // A daemon that restarts gets a moment to come back.
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(RETURN_TIME).await;
             current = match self.find().await {
                 Ok(found) => {
                     if matches!(found, PortMapper::Embedded(_)) {

@@ -111,9 +111,12 @@ pub const SPAWN_OPTIONS_MAX: usize = 64;
 /// Time given to processes to end by themselves when the node shuts down.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
-/// Wait before the next attempt to register at EPMD after its daemon went away. A BEAM waits
-/// about as long.
-pub const EPMD_RETRY: Duration = Duration::from_secs(2);
+/// Wait before the second attempt to register at EPMD after its daemon went away, doubled each time:
+/// another node of this host may have taken the daemon's place by then.
+pub const EPMD_RETRY_MIN: Duration = Duration::from_millis(25);
+
+/// Longest wait between attempts to register at EPMD. A BEAM waits about as long each time.
+pub const EPMD_RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Time to write what is still queued when a connection is closed by us.
 pub const CLOSE_FLUSH: Duration = Duration::from_millis(500);

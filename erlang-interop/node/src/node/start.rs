@@ -12,7 +12,7 @@ use super::Node;
 use crate::ExitReason;
 use crate::config::{Epmd, NodeConfig};
 use crate::error::StartError;
-use crate::limits::{EPMD_RETRY, TLS_CHECK_PERIOD};
+use crate::limits::{EPMD_RETRY_MAX, EPMD_RETRY_MIN, TLS_CHECK_PERIOD};
 use crate::net_kernel::serve_listener;
 use crate::transport::tls::Tls;
 use crate::transport::{Listener, Transport};
@@ -217,16 +217,19 @@ async fn keep_registered(
             () = registered.lost() => {}
         }
         tracing::warn!(address = %client.address(), "EPMD went away");
-        let mut told = Told::default();
+        let (mut told, mut pause) = (Told::default(), EPMD_RETRY_MIN);
         registered = loop {
             match register(&client, &wanted).await {
                 Ok(registered) => break registered,
+                // Another daemon that comes at once is nothing to tell of.
+                Err(error) if pause < EPMD_RETRY_MAX => tracing::debug!(reason = %error, "not yet"),
                 Err(error) => told.tell(&error),
             }
             tokio::select! {
                 () = node.stopping() => return,
-                () = tokio::time::sleep(EPMD_RETRY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
+            pause = (2 * pause).min(EPMD_RETRY_MAX);
         };
         tracing::info!(address = %client.address(), "registered at EPMD again");
     }
