@@ -153,6 +153,11 @@ impl Side {
         self.option("{verify, verify_peer}").file("cacertfile", ca)
     }
 
+    /// `verify_none`, which is the default of dialers up to OTP 25 only.
+    pub(crate) fn believing(self) -> Self {
+        self.option("{verify, verify_none}")
+    }
+
     pub(crate) fn demanding(self) -> Self {
         self.option("{fail_if_no_peer_cert, true}")
     }

@@ -71,7 +71,7 @@ async fn matrix(version: &str, mutual: bool) {
             Side::new().pair(pair).trusting(&trusted).demanding(),
             Side::new().pair(pair).trusting(&trusted),
         ),
-        false => (Side::new().pair(pair), Side::new()),
+        false => (Side::new().pair(pair), Side::new().believing()),
     };
     let (server, client) = sides(&pair("ours"));
     let ours = optfile(dir.path(), "ours.conf", &server, &client);
@@ -102,13 +102,13 @@ async fn tls_1_3_mutual() {
 }
 
 #[tokio::test]
-async fn one_optfile_with_otps_defaults_serves_both() {
+async fn one_optfile_serves_both() {
     let dir = directory();
     let pair = Authority::new("ca").issue(dir.path(), "node", &[HOST], Days::GOOD);
     let side = Side::new()
         .pair(&pair)
         .option("{secure_renegotiate, true}, {reuse_sessions, true}, {hibernate_after, 1000}");
-    let file = optfile(dir.path(), "ssl.conf", &side, &Side::new());
+    let file = optfile(dir.path(), "ssl.conf", &side, &Side::new().believing());
     both_directions(&file, &file).await;
 }
 
@@ -146,7 +146,7 @@ async fn beams_with_bad_certificates_are_refused_on_either_side() {
     let node = tls_node("tr", HOST, &optfile(path, "o", &side.clone().demanding(), &side)).await;
     net_kernel(&node);
     // It shows its certificate and believes everybody, so that the verdict is ours.
-    let open = Side::new().pair(&theirs).option("{reuse_sessions, false}");
+    let open = Side::new().pair(&theirs).option("{reuse_sessions, false}").believing();
     let mut changing = Changing::start(path, &theirs, &open, &open).await;
     let ping = format!("net_adm:ping('{}')", node.name().as_str());
     assert_eq!(changing.beam.eval(&ping).await, "pong");
@@ -189,7 +189,7 @@ async fn a_beam_refuses_us_and_we_say_why() {
         (Some(&other), "bad_certificate", Some("bad_certificate")),
         (Some(&expired), "certificate_expired", Some("certificate_expired")),
         // A dialed BEAM does not look for hosts, a dialing one does.
-        (Some(&elsewhere), "handshake_failure", None),
+        (Some(&elsewhere), "the peer refused us", None),
         (None, "handshake_failure", Some("demands a certificate")),
     ] {
         let (log, _guard) = Log::capture();
@@ -214,7 +214,7 @@ async fn a_beam_refuses_us_and_we_say_why() {
 async fn beams_with_and_without_tls_do_not_meet_us_without_and_with() {
     let dir = directory();
     let pair = Authority::new("ca").issue(dir.path(), "node", &[HOST], Days::GOOD);
-    let file = optfile(dir.path(), "ssl.conf", &Side::new().pair(&pair), &Side::new());
+    let file = optfile(dir.path(), "ssl.conf", &Side::new().pair(&pair), &Side::new().believing());
     let mut config = tls_config("with", HOST, &file);
     // A BEAM without TLS waits for the rest of what it takes for a long message.
     config.net_setup_time = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use bytes::Bytes;
-use erlang_term::{Term, decode, encode};
+use erlang_term::{Closure, ClosureParts, Fun, Pid, Term, atom, decode, encode};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
@@ -90,12 +90,38 @@ impl Drop for Beam {
     }
 }
 
-fn check_one(term: &Term, answer: &Term) {
+/// From 27 on a BEAM forgets which process made a closure.
+fn of_no_maker(term: &Term) -> Term {
+    match term {
+        Term::Fun(Fun::Closure(closure)) => {
+            let mut parts = ClosureParts::clone(closure);
+            parts.pid = Pid::new(atom!("nobody"), 0, 0, 0);
+            parts.free = parts.free.iter().map(of_no_maker).collect();
+            Term::Fun(Fun::Closure(Closure::new(parts)))
+        }
+        Term::Tuple(tuple) => Term::tuple(tuple.iter().map(of_no_maker)),
+        Term::List(list) => Term::improper_list(
+            list.iter().map(|element| of_no_maker(&element)),
+            of_no_maker(list.tail()),
+        ),
+        Term::Map(map) => {
+            Term::map(map.iter().map(|(key, value)| (of_no_maker(key), of_no_maker(value))))
+        }
+        other => other.clone(),
+    }
+}
+
+fn check_one(term: &Term, answer: &Term, release: i64) {
     let [bytes, phash2, phash2_32, phash_32] = answer.as_tuple().expect("a tuple") else {
         panic!("an answer of four parts: {answer}")
     };
     let bytes = Bytes::copy_from_slice(bytes.as_binary().expect("a binary"));
-    assert_eq!(&decode(&bytes).expect("a term"), term);
+    let back = decode(&bytes).expect("a term");
+    if release >= 27 {
+        assert_eq!(of_no_maker(&back), of_no_maker(term));
+    } else {
+        assert_eq!(&back, term);
+    }
     assert_eq!(phash2, &Term::from(term.phash2()), "phash2 of {term}");
     assert_eq!(phash2_32, &Term::from(term.phash2_range(1 << 32)), "phash2_32 of {term}");
     assert_eq!(phash_32, &Term::from(term.phash(1 << 32)), "phash_32 of {term}");
@@ -128,7 +154,7 @@ fn a_beam_agrees_on_random_terms() {
         let answer = beam.call(&Term::list(terms.iter().map(|term| Term::binary(encode(term)))));
         let [answers, relations] = answer.as_tuple().expect("a pair") else { panic!("a pair") };
         for (term, answer) in terms.iter().zip(answers.list_iter().expect("a list")) {
-            check_one(term, &answer);
+            check_one(term, &answer, release);
         }
         for (at, beams) in relations.list_iter().expect("a list").enumerate() {
             let (left, right) = (&terms[at], &terms[(at + 1) % terms.len()]);
