@@ -256,27 +256,64 @@ pub async fn call_in(
     arguments: Vec<Term>,
     timeout: Duration,
 ) -> Result<CallOutcome, TimedOut> {
-    // The reference in the result must be one that only this call knows.
-    let reference = context.node().make_reference();
-    let args = vec![
-        Term::from(&reference),
-        Term::from(module),
-        Term::from(function),
-        Term::list(arguments),
-    ];
+    send_request(context, at, module, function, arguments).await.receive(context, timeout).await
+}
+
+/// A call on its way, by [`send_request`]. Dropped, its answer stays a message of the process.
+#[derive(Clone, Debug)]
+pub struct Request {
+    spawn: Reference,
+    /// In the result, where only this call knows it.
+    result: Reference,
+}
+
+/// Calls a function and goes on without its answer: `erpc:send_request/4`.
+pub async fn send_request(
+    context: &mut Context,
+    at: &Atom,
+    module: &Atom,
+    function: &Atom,
+    arguments: Vec<Term>,
+) -> Request {
+    let result = context.node().make_reference();
+    let args =
+        vec![Term::from(&result), Term::from(module), Term::from(function), Term::list(arguments)];
     let mfa = Mfa { module: atom!("erpc"), function: atom!("execute_call"), args };
     // That it was started is no news: the monitor tells the rest, and a message less is to be read.
     let options = SpawnRequestOptions::new().monitor().reply(SpawnReplies::ErrorOnly);
-    let request = context.spawn_request(at, mfa, options).await;
-    let answered = context
-        .receive_map_timeout(timeout, |message| outcome_of(message, &request, &reference))
-        .await;
-    match answered {
-        Ok((_, outcome)) => Ok(outcome),
-        Err(_) => {
-            abandon(context, &request);
-            Err(TimedOut)
-        }
+    let spawn = context.spawn_request(at, mfa, options).await;
+    Request { spawn, result }
+}
+
+impl Request {
+    /// Waits for the answer, and gives the call up when it does not come in time:
+    /// `erpc:receive_response/2`. Other messages stay in the mailbox.
+    ///
+    /// # Errors
+    /// [`TimedOut`]. The function may go on; nothing is heard of it.
+    pub async fn receive(
+        self,
+        context: &mut Context,
+        timeout: Duration,
+    ) -> Result<CallOutcome, TimedOut> {
+        let answered = self.wait(context, timeout).await;
+        answered.ok_or_else(|| {
+            abandon(context, &self.spawn);
+            TimedOut
+        })
+    }
+
+    /// Waits for the answer, and when it does not come in time the call stays as it is:
+    /// `erpc:wait_response/2`. `None` also after the answer was taken.
+    pub async fn wait(&self, context: &mut Context, timeout: Duration) -> Option<CallOutcome> {
+        let answered = context.receive_map_timeout(timeout, |message| self.check(message)).await;
+        answered.ok().map(|(_, outcome)| outcome)
+    }
+
+    /// What a message says of this call: `erpc:check_response/2`. `None`: it is about something else.
+    #[must_use]
+    pub fn check(&self, message: &Term) -> Option<CallOutcome> {
+        outcome_of(message, &self.spawn, &self.result)
     }
 }
 
