@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 use crate::world::{COOKIE, PATIENCE};
@@ -28,9 +29,16 @@ pub(crate) struct Beam {
     output: Receiver<String>,
 }
 
-/// `elixir` of this machine, or of the root that `HAR_OTP_ROOT` names: another OTP release.
+/// BEAMs that this process has started.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
+/// `elixir` of this machine, or of the root that `HAR_OTP_ROOT` names: another OTP release. With
+/// `HAR_OTP_MIXED` it is every other BEAM that is of the other release.
 fn launcher() -> Command {
-    let Some(root) = std::env::var_os("HAR_OTP_ROOT") else { return Command::new("elixir") };
+    let own = STARTED.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+    let mixed = std::env::var_os("HAR_OTP_MIXED").is_some();
+    let root = std::env::var_os("HAR_OTP_ROOT").filter(|_| !(mixed && own));
+    let Some(root) = root else { return Command::new("elixir") };
     let mut command = Command::new("chroot");
     command.arg(root).args(["/usr/bin/env", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "elixir"]);
     command
