@@ -96,7 +96,8 @@ const SERVICE_RESTARTS: usize = 100;
 /// Within this time.
 const SERVICE_RESTART_PERIOD: Duration = Duration::from_secs(10);
 
-/// Services that keep nothing, so that a new one is as good as the old.
+/// Services that keep nothing their peers don't forget with them, so that a new one is as good as
+/// the old.
 struct Services {
     node: Node,
     running: Vec<(ChildSpec, Pid)>,
@@ -125,9 +126,9 @@ impl Services {
 /// `logger_proxy`, `user`. Best done between [`Node::new`] and [`Node::listen`], so that the first
 /// peer finds all of it.
 ///
-/// Services without a state are restarted when they end. `global` and `pg` can't be: their peers
-/// believe what they said. When one of them ends, the node shuts down, since a node that takes
-/// half a part in them would block its whole cluster.
+/// Services are restarted when they end, a `pg` scope without members of this node, as on a BEAM.
+/// `global` can't be: its peers believe what it said. When it ends, the node shuts down, since a
+/// node that takes half a part in it would block its whole cluster.
 ///
 /// # Errors
 /// When a name is taken, there are too many processes, or the node stops.
@@ -155,17 +156,18 @@ pub fn standard(
             task_supervisor::server(called.clone(), options)
         })?;
     }
+    let mut pg = Vec::new();
+    for name in options.pg_scopes {
+        let scope = Pg::new(node, &name);
+        let served = scope.clone();
+        services.add(&name, move |_| served.server())?;
+        pg.push((name, scope));
+    }
     let intensity = Intensity::new(SERVICE_RESTARTS, SERVICE_RESTART_PERIOD);
     let top = SpawnOptions::new().name(atom!("kernel_safe_sup"));
     let mut watched = vec![supervisor::adopt(node, top, intensity, services.running)?];
     let global = if options.global { Some(Global::start(node)?) } else { None };
     watched.extend(global.as_ref().map(|global| global.pid().clone()));
-    let mut pg = Vec::new();
-    for scope in options.pg_scopes {
-        let started = Pg::start(node, &scope)?;
-        watched.push(started.pid().clone());
-        pg.push((scope, started));
-    }
     if options.diagnostics {
         diagnostics::start(node)?;
     }

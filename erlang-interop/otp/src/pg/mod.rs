@@ -37,59 +37,69 @@ pub struct Changed {
     pub pids: Vec<Pid>,
 }
 
-/// A scope, running on this node.
+/// A scope of this node. It stays the same when its process ends and is started again: then it
+/// knows of nobody, until its peers have told it of theirs; processes of this node must join anew.
 #[derive(Clone, Debug)]
 pub struct Pg {
     node: Node,
-    pid: Pid,
+    name: Atom,
     scope: Shared,
     changes: broadcast::Sender<Changed>,
 }
 
 impl Pg {
-    /// Starts a scope: `pg:start/1`. Its process is registered under the scope's name.
+    /// Starts a scope: `pg:start/1`. Its process is registered under the scope's name. Nobody starts
+    /// it again when it ends.
     ///
     /// # Errors
     /// When the name is taken, there are too many processes, or the node stops.
     pub fn start(node: &Node, name: &Atom) -> Result<Self, SpawnError> {
-        let (changes, _) = broadcast::channel(CHANGES_KEPT);
-        // The scope's own pid is known once its process runs; until then nobody uses it.
-        let scope = Shared(Arc::new(Mutex::new(None)));
-        let server = Server {
-            name: name.clone(),
-            scope: scope.clone(),
-            changes: changes.clone(),
-            monitors: HashMap::new(),
-            watchers: Watchers::default(),
-        };
-        // A process that links to it must not end it by leaving: the node would end with it.
+        let pg = Self::new(node, name);
+        // A process that links to it must not end it by leaving.
         let options = SpawnOptions::new().name(name.clone()).trap_exit();
-        let pid = crate::gen_server::start(node, options, server)?;
-        scope.with(&pid, |_| ());
-        Ok(Self { node: node.clone(), pid, scope, changes })
+        crate::gen_server::start(node, options, pg.server())?;
+        Ok(pg)
     }
 
-    /// The process of the scope.
-    pub fn pid(&self) -> &Pid {
-        &self.pid
+    /// A scope whose process, a [`Pg::server`], is still to be started.
+    pub(crate) fn new(node: &Node, name: &Atom) -> Self {
+        let (changes, _) = broadcast::channel(CHANGES_KEPT);
+        Self { node: node.clone(), name: name.clone(), scope: Shared::default(), changes }
+    }
+
+    /// What runs as the scope's process, the first time or again.
+    pub(crate) fn server(&self) -> impl GenServer + use<> {
+        Server {
+            name: self.name.clone(),
+            scope: self.scope.clone(),
+            changes: self.changes.clone(),
+            monitors: HashMap::new(),
+            watchers: Watchers::default(),
+        }
+    }
+
+    /// The process of the scope, if it runs.
+    pub fn pid(&self) -> Option<Pid> {
+        self.node.whereis(&self.name)
     }
 
     /// All members of a group: `pg:get_members/2`.
     pub fn members(&self, group: impl Into<Term>) -> Vec<Pid> {
-        self.scope.with(&self.pid, |scope| scope.members(&group.into()))
+        self.scope.read(|scope| scope.members(&group.into()))
     }
 
     /// The members on this node: `pg:get_local_members/2`.
     pub fn local_members(&self, group: impl Into<Term>) -> Vec<Pid> {
-        self.scope.with(&self.pid, |scope| scope.local_members(&group.into()))
+        self.scope.read(|scope| scope.local_members(&group.into()))
     }
 
     /// All groups with members: `pg:which_groups/1`.
     pub fn groups(&self) -> Vec<Term> {
-        self.scope.with(&self.pid, |scope| scope.groups())
+        self.scope.read(Scope::groups)
     }
 
-    /// Changes from now on: what `pg:monitor_scope/1` tells.
+    /// Changes from now on: what `pg:monitor_scope/1` tells. When the process of the scope is started
+    /// again, all leave.
     pub fn subscribe(&self) -> broadcast::Receiver<Changed> {
         self.changes.subscribe()
     }
@@ -100,7 +110,7 @@ impl Pg {
     /// When the scope's process is gone.
     pub async fn join(&self, group: impl Into<Term>, pids: &[Pid]) -> Result<(), CallError> {
         let request = term!({join_local, (group.into()), (Term::list(pids))});
-        call_from(&self.node, &self.pid, request, CALL_TIMEOUT).await.map(drop)
+        call_from(&self.node, self.name.clone(), request, CALL_TIMEOUT).await.map(drop)
     }
 
     /// Local processes leave a group: `pg:leave/3`. `false`: none of them was a member.
@@ -109,19 +119,29 @@ impl Pg {
     /// When the scope's process is gone.
     pub async fn leave(&self, group: impl Into<Term>, pids: &[Pid]) -> Result<bool, CallError> {
         let request = term!({leave_local, (group.into()), (Term::list(pids))});
-        let answer = call_from(&self.node, &self.pid, request, CALL_TIMEOUT).await?;
+        let answer = call_from(&self.node, self.name.clone(), request, CALL_TIMEOUT).await?;
         Ok(answer.is_atom("ok"))
     }
 }
 
-/// The state, shared by the process and by readers.
-#[derive(Clone, Debug)]
+/// The state, shared by the process and by readers; none before the process has begun.
+#[derive(Clone, Debug, Default)]
 struct Shared(Arc<Mutex<Option<Scope>>>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Option<Scope>> {
         // Each step leaves the state consistent; a panic in between can't tear it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a reader finds: nothing before the process has begun.
+    fn read<T: Default>(&self, read: impl FnOnce(&Scope) -> T) -> T {
+        self.lock().as_ref().map(read).unwrap_or_default()
+    }
+
+    /// A process begins, with an empty scope. Gives the one of the process before it.
+    fn begin(&self, own: &Pid) -> Option<Scope> {
+        self.lock().replace(Scope::new(own.clone()))
     }
 
     fn with<T>(&self, own: &Pid, step: impl FnOnce(&mut Scope) -> T) -> T {
@@ -144,11 +164,18 @@ impl GenServer for Server {
     }
 
     fn state(&self) -> Term {
-        let groups = self.scope.lock().as_ref().map(Scope::groups).unwrap_or_default();
+        let groups = self.scope.read(Scope::groups);
         term!({state, (&self.name), (groups)})
     }
 
     async fn init(&mut self, context: &mut Context) -> Result<(), ExitReason> {
+        if let Some(before) = self.scope.begin(context.pid()) {
+            for group in before.groups() {
+                let pids = before.members(&group);
+                // Nobody subscribed: nothing to do.
+                let _ = self.changes.send(Changed { change: Change::Leave, group, pids });
+            }
+        }
         let node = context.node().clone();
         node.monitor_nodes(context.pid(), MonitorNodesOptions::default());
         for peer in node.nodes(NodeFilter::Visible) {

@@ -1,6 +1,8 @@
 //! `pg`: groups with members here and there.
 
+use erlang_node::ExitReason;
 use erlang_otp::StandardOptions;
+use erlang_otp::pg::state::Change;
 use erlang_term::{atom, term};
 
 use crate::world::{World, until};
@@ -79,4 +81,51 @@ async fn scopes_of_a_mixed_mesh_are_apart() {
     ours[0].node.shutdown().await;
     second.wait_for(members, "[0,1,0]").await;
     until("and so here", || in_rooms[1].groups().is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_that_ends_comes_back_empty_and_asks_its_peers() {
+    let world = World::new();
+    let (ours, other) = (world.ours("b").await, world.ours("d").await);
+    let scopes = [&ours, &other].map(|own| own.services.scope(&atom!("pg")).unwrap());
+    let echoes = [&ours, &other].map(|own| own.node.whereis(&atom!("echo")).unwrap());
+    let mut beam = world.beam("a");
+    assert!(beam.eval("pg:start(pg)").await.starts_with("=> {ok,"));
+    for own in ["b", "d"] {
+        assert_eq!(beam.eval(&format!("net_adm:ping('{own}@127.0.0.1')")).await, "=> pong");
+    }
+    assert_eq!(beam.eval("pg:join(grp, self())").await, "=> ok");
+    let group = atom!("grp");
+    for (scope, echo) in scopes.iter().zip(&echoes) {
+        scope.join(&group, std::slice::from_ref(echo)).await.unwrap();
+    }
+    for scope in scopes {
+        until("all three are members", || scope.members(&group).len() == 3).await;
+    }
+    let members = "length(pg:get_members(grp))";
+    beam.wait_for(members, "3").await;
+    let mut changes = scopes[0].subscribe();
+    let first = scopes[0].pid().unwrap();
+    ours.node.exit(&first, ExitReason::Kill).await;
+    until("another process", || scopes[0].pid().is_some_and(|pid| pid != first)).await;
+    // What was here has left, and the peers know; what is there was told again.
+    beam.wait_for(members, "2").await;
+    until("ours is gone there", || !scopes[1].members(&group).contains(&echoes[0])).await;
+    until("the peers told theirs", || {
+        let members = scopes[0].members(&group);
+        members.len() == 2 && members.contains(&echoes[1])
+    })
+    .await;
+    assert!(scopes[0].local_members(&group).is_empty());
+    let left = changes.recv().await.unwrap();
+    assert_eq!((left.change, left.pids.len()), (Change::Leave, 3));
+    // It is a member of its cluster as before.
+    scopes[0].join(&group, &echoes[..1]).await.unwrap();
+    beam.wait_for(members, "3").await;
+    assert_eq!(beam.eval("pg:leave(grp, self())").await, "=> ok");
+    until("a leave is told", || scopes[0].members(&group).len() == 2).await;
+    // A BEAM's own scope, ended and started again, is to us as ours to it.
+    assert_eq!(beam.eval("begin exit(whereis(pg), kill), ok end").await, "=> ok");
+    beam.wait_for("case pg:start(pg) of {ok, P} when is_pid(P) -> ok; _ -> no end", "ok").await;
+    beam.wait_for(members, "2").await;
 }
