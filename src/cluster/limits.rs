@@ -27,7 +27,28 @@ pub(crate) const TELLING_TIME: Duration = Duration::from_secs(60);
 pub(crate) const LIST_TIME_MAX: Duration = Duration::from_secs(15);
 /// Longest file of host names that is read: some thousands of hosts.
 pub(crate) const HOSTS_FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Longest file of a service account that is read: a token has some 1 KiB, a bundle of CAs more.
+pub(crate) const ACCOUNT_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Most header lines in an answer of the API of Kubernetes, which sends about ten.
+pub(crate) const HEADERS_MAX: usize = 64;
+/// Longest answer of the API of Kubernetes: a page of pods at 30 KiB each.
+pub(crate) const RESPONSE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Objects in a page of its list.
+pub(crate) const PAGE_ITEMS: usize = 250;
+/// Most pages: twice the names that are remembered, since not each object tells one.
+pub(crate) const PAGES_MAX: usize = 8;
+/// Longest text of a refusal that is logged, in characters.
+pub(crate) const REFUSAL_CHARS_MAX: usize = 512;
+/// Longest line of a watch: an object in etcd has 1.5 MiB at most.
+pub(crate) const WATCH_LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// How long a watch is asked for: a server that is silently gone is noticed after that.
+pub(crate) const WATCH_TIME: Duration = Duration::from_secs(60);
+/// How much later than asked for the server may end it.
+pub(crate) const WATCH_GRACE: Duration = Duration::from_secs(15);
+/// A watch that ended sooner is opened again only when it is time to ask anyway.
+pub(crate) const WATCH_AGE_MIN: Duration = Duration::from_secs(1);
 
+const _: () = assert!(PEERS_MAX <= PAGE_ITEMS * PAGES_MAX && PAGE_ITEMS <= PEERS_MAX);
 const _: () = assert!(DIALS_MAX < PEERS_MAX);
 const _: () = assert!(DIALS_MAX <= DIALS_BURST_MAX as usize);
 const _: () = assert!(HEARTBEAT_DEPTH_MAX < HEARTBEAT_TERMS_MAX);

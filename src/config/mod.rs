@@ -28,7 +28,8 @@ pub use raw::{LogFormat, NameDomain, ProtoDist, RawConfig};
 pub use schema::keys;
 pub use settings::{Flags, Origin, Security, Setting, Settings};
 pub use sources::NodeList;
+pub(crate) use topologies::is_kubernetes_label;
 pub use topologies::{
-    DnsPoll, DnsSrv, ErlangHosts, Gossip, Hosts, KubernetesDns, KubernetesDnsSrv, LocalEpmd,
-    Secret, Topologies, Topology,
+    DnsPoll, DnsSrv, ErlangHosts, Gossip, Hosts, Kubernetes, KubernetesDns, KubernetesDnsSrv,
+    KubernetesLookup, KubernetesMode, LocalEpmd, Secret, Topologies, Topology,
 };

@@ -13,6 +13,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{NameDomain, node_name};
 
+mod kubernetes;
+
+pub(crate) use kubernetes::is_label as is_kubernetes_label;
+pub use kubernetes::{Kubernetes, KubernetesLookup, KubernetesMode};
+
 /// Most topologies side by side: each is a socket or a poll.
 const TOPOLOGIES_MAX: usize = 16;
 /// Shortest time between two polls, in milliseconds: less would be a flood.
@@ -60,6 +65,9 @@ pub enum Topology {
         alias = "Elixir.Cluster.Strategy.Kubernetes.DNSSRV"
     )]
     KubernetesDnsSrv(KubernetesDnsSrv),
+    /// The pods or endpoints that the API of Kubernetes knows.
+    #[serde(alias = "Cluster.Strategy.Kubernetes", alias = "Elixir.Cluster.Strategy.Kubernetes")]
+    Kubernetes(Kubernetes),
 }
 
 /// `config` of [`Topology::Gossip`].
@@ -267,6 +275,7 @@ impl Topology {
             Self::KubernetesDns(_) => "kubernetes_dns",
             Self::DnsSrv(_) => "dns_srv",
             Self::KubernetesDnsSrv(_) => "kubernetes_dns_srv",
+            Self::Kubernetes(_) => "kubernetes",
         }
     }
 
@@ -302,6 +311,7 @@ impl Topology {
                 check_names("namespace", &srv.namespace, "application_name", base, domain)?;
                 check_interval("polling_interval", srv.polling_interval)
             }
+            Self::Kubernetes(kubernetes) => kubernetes.check(domain),
         }
     }
 }

@@ -84,6 +84,33 @@ fn the_stateful_set_configures_a_node() {
     assert!(shown.contains("kubernetes_dns_srv"), "{shown}");
 }
 
+/// The comment that shows how to ask the API is a topology, and the Role lets it.
+#[test]
+fn the_topology_that_asks_the_api_is_understood_and_allowed() {
+    let shown_in = KUBERNETES.split_once("HAR_CLUSTER_TOPOLOGIES: ").expect("a comment").1;
+    let comment = shown_in.split_once("\napiVersion").expect("the first object").0;
+    let topology = comment.replace("\n#", "");
+    let variables = [("HAR_CLUSTER_TOPOLOGIES", &*topology)];
+    let outcome = Home::new().har_with(&variables, &["config", "show"]);
+    assert!(outcome.assert_works().contains("pods: kubernetes}"), "{outcome:?}");
+    let role = of_kind("Role");
+    for rule in role["rules"].as_sequence().expect("rules") {
+        let verbs = rule["verbs"].as_sequence().expect("verbs");
+        assert!(["get", "list", "watch"].iter().all(|verb| verbs.contains(&(*verb).into())));
+    }
+    let resources: Vec<&str> = role["rules"]
+        .as_sequence()
+        .expect("rules")
+        .iter()
+        .flat_map(|rule| rule["resources"].as_sequence().expect("resources"))
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(resources, ["endpoints", "pods", "endpointslices"]);
+    let binding = of_kind("RoleBinding");
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    assert_eq!(binding["subjects"][0]["name"], of_kind("ServiceAccount")["metadata"]["name"]);
+}
+
 #[test]
 fn ports_have_the_same_names_and_numbers_everywhere() {
     let set = of_kind("StatefulSet");

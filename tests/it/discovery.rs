@@ -7,15 +7,15 @@ use crate::command::Home;
 use crate::running::{Running, eventually, free_port};
 
 /// What the nodes of a test share: cookie, EPMD, topology.
-struct Mesh {
-    home: Home,
+pub(crate) struct Mesh {
+    pub(crate) home: Home,
     epmd_port: String,
     _epmd: Running,
 }
 
 impl Mesh {
     #[track_caller]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (home, epmd_port) = (Home::new(), free_port().to_string());
         let mut command = home.command();
         command.args(["epmd", "-port", &epmd_port, "-address", "127.0.0.1"]);
@@ -28,7 +28,7 @@ impl Mesh {
 
     /// Starts `name@127.0.0.1` with a topology `here`.
     #[track_caller]
-    fn node(&self, name: &str, topology: &str) -> Running {
+    pub(crate) fn node(&self, name: &str, topology: &str) -> Running {
         let mut command = self.home.command();
         command.env("HAR_CLUSTER_TOPOLOGIES", format!("{{here: {topology}}}"));
         command.env("ERL_EPMD_PORT", &self.epmd_port).env("HAR_COOKIE", "C");
@@ -40,7 +40,7 @@ impl Mesh {
 
     /// Calls a function of `name@127.0.0.1` in Elixir's notation.
     #[track_caller]
-    fn elixir(&self, name: &str, module: &str, function: &str) -> String {
+    pub(crate) fn elixir(&self, name: &str, module: &str, function: &str) -> String {
         let variables = [("HAR_COOKIE", "C"), ("ERL_EPMD_PORT", &*self.epmd_port)];
         let node = format!("{name}@127.0.0.1");
         let call = ["rpc", "--elixir", &node, module, function];
@@ -58,7 +58,7 @@ fn gossip(port: u16, more: &str) -> String {
 
 /// Both have a connection to the other.
 #[track_caller]
-fn assert_met(a: (&str, &Running), b: (&str, &Running)) {
+pub(crate) fn assert_met(a: (&str, &Running), b: (&str, &Running)) {
     a.1.stderr.wait_for(&format!("nodeup peer='{}@127.0.0.1'", b.0));
     b.1.stderr.wait_for(&format!("nodeup peer='{}@127.0.0.1'", a.0));
 }

@@ -12,6 +12,7 @@ mod discovery;
 mod documents;
 mod guard;
 mod hostile;
+mod kubernetes;
 mod ping;
 mod rpc;
 mod running;

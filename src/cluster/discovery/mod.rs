@@ -7,6 +7,7 @@ mod dialer;
 mod gossip;
 mod heartbeat;
 mod hosts_file;
+mod kubernetes;
 mod membership;
 mod poll;
 mod source;
@@ -127,13 +128,21 @@ fn start_one(running: Arc<Running>, node: Node, epmd_port: u16) -> JoinHandle<()
             },
             config.polling_interval,
         ),
+        Topology::Kubernetes(config) => {
+            let interval = config.polling_interval;
+            (Source::Kubernetes(Box::new(kubernetes::Cluster::new(config))), interval)
+        }
     };
     tokio::spawn(poll::run(running, node, source, Duration::from_millis(interval)))
 }
 
 /// The name of a headless service within its cluster.
 fn service_name(service: &str, namespace: &str) -> String {
+    format!("{service}.{namespace}.svc.{}.", cluster_domain("cluster.local"))
+}
+
+/// The domain of a cluster of Kubernetes.
+fn cluster_domain(default: &str) -> String {
     let domain = std::env::var("CLUSTER_DOMAIN").ok().filter(|domain| !domain.is_empty());
-    let domain = domain.as_deref().unwrap_or("cluster.local");
-    format!("{service}.{namespace}.svc.{}.", domain.trim_end_matches('.'))
+    domain.as_deref().unwrap_or(default).trim_end_matches('.').to_owned()
 }

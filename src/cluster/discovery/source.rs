@@ -11,6 +11,7 @@ use erlang_interop::term::Atom;
 use tokio::net::lookup_host;
 
 use super::hosts_file;
+use super::kubernetes::Cluster;
 use super::srv::SrvResolver;
 use crate::cluster::limits::PEERS_MAX;
 
@@ -53,17 +54,19 @@ pub(super) enum Source {
         /// Who is asked.
         resolver: SrvResolver,
     },
+    /// The API of Kubernetes.
+    Kubernetes(Box<Cluster>),
 }
 
 impl Source {
     /// Whether a node that is no longer listed has left. The others are never sure: a node keeps
     /// its connection until one of the two ends it.
     pub(super) fn tells_who_left(&self) -> bool {
-        matches!(self, Self::Dns { .. } | Self::Srv { .. })
+        matches!(self, Self::Dns { .. } | Self::Srv { .. } | Self::Kubernetes(_))
     }
 
     /// The nodes there are, without `own`.
-    pub(super) async fn list(&self, own: &Atom) -> Result<Vec<Atom>, String> {
+    pub(super) async fn list(&mut self, own: &Atom) -> Result<Vec<Atom>, String> {
         let mut names = match self {
             Self::List { nodes } => nodes.iter().cloned().collect(),
             Self::LocalEpmd { port } => local(own, *port).await?,
@@ -79,10 +82,20 @@ impl Source {
                 let hosts = resolver.targets(query).await?;
                 hosts.iter().map(|host| format!("{base}@{host}")).collect()
             }
+            Self::Kubernetes(cluster) => cluster.list().await?,
         };
         names.remove(own.as_str());
         // What is too long for an atom is no name of a node.
         Ok(names.iter().take(PEERS_MAX).filter_map(|name| Atom::new(name).ok()).collect())
+    }
+
+    /// Waits until the list is known to be another one; for ever where nobody tells. Can be given
+    /// up at any time.
+    pub(super) async fn changed(&mut self) {
+        match self {
+            Self::Kubernetes(cluster) => cluster.changed().await,
+            _ => std::future::pending().await,
+        }
     }
 }
 
@@ -94,6 +107,7 @@ impl fmt::Display for Source {
             Self::Hosts { file: Some(path), .. } => write!(f, "{}", path.display()),
             Self::Hosts { file: None, .. } => f.write_str(hosts_file::NAME),
             Self::Dns { query, .. } | Self::Srv { query, .. } => write!(f, "DNS for '{query}'"),
+            Self::Kubernetes(cluster) => write!(f, "{cluster}"),
         }
     }
 }
@@ -136,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    async fn listed(source: &Source, own: &str) -> Vec<String> {
+    async fn listed(source: &mut Source, own: &str) -> Vec<String> {
         let own = Atom::new(own).expect("short");
         let nodes = source.list(&own).await.expect("an answer");
         nodes.iter().map(|node| node.as_str().to_owned()).collect()
@@ -144,17 +158,17 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_become_names() {
-        let dns = Source::Dns { query: "localhost".into(), base: "har".into() };
-        let names = listed(&dns, "other@10.0.0.1").await;
+        let mut dns = Source::Dns { query: "localhost".into(), base: "har".into() };
+        let names = listed(&mut dns, "other@10.0.0.1").await;
         assert!(names.contains(&"har@127.0.0.1".to_owned()), "{names:?}");
-        assert!(listed(&dns, "har@127.0.0.1").await.iter().all(|name| name != "har@127.0.0.1"));
+        assert!(listed(&mut dns, "har@127.0.0.1").await.iter().all(|name| name != "har@127.0.0.1"));
         assert_eq!(named("har", "fd00::1".parse().expect("v6")), "har@fd00::1");
         assert!(dns.tells_who_left());
     }
 
     #[tokio::test]
     async fn a_name_that_does_not_resolve_is_a_failure_not_an_empty_list() {
-        let dns = Source::Dns { query: "nowhere.invalid".into(), base: "har".into() };
+        let mut dns = Source::Dns { query: "nowhere.invalid".into(), base: "har".into() };
         assert!(dns.list(&Atom::new("a@h").expect("short")).await.is_err());
     }
 
@@ -170,16 +184,16 @@ mod tests {
         let client = Client::new((Ipv4Addr::LOCALHOST, port).into());
         let _a = client.register(&Registration::new("a", 1)).await.expect("registered");
         let _b = client.register(&Registration::new("b", 2)).await.expect("registered");
-        let local = Source::LocalEpmd { port };
-        assert_eq!(listed(&local, "a@127.0.0.1").await, ["b@127.0.0.1"]);
+        let mut local = Source::LocalEpmd { port };
+        assert_eq!(listed(&mut local, "a@127.0.0.1").await, ["b@127.0.0.1"]);
         let dir = tempfile::tempdir().expect("temp dir");
         let file = dir.path().join(".hosts.erlang");
         std::fs::write(&file, "'127.0.0.1'.\n").expect("written");
-        let hosts = Source::Hosts { file: Some(file), port };
-        assert_eq!(listed(&hosts, "x@y").await, ["a@127.0.0.1", "b@127.0.0.1"]);
+        let mut hosts = Source::Hosts { file: Some(file), port };
+        assert_eq!(listed(&mut hosts, "x@y").await, ["a@127.0.0.1", "b@127.0.0.1"]);
         server.shutdown().await;
         assert!(local.list(&Atom::new("a@h").expect("short")).await.is_err());
         // One host of many may be down.
-        assert_eq!(listed(&hosts, "x@y").await, Vec::<String>::new());
+        assert_eq!(listed(&mut hosts, "x@y").await, Vec::<String>::new());
     }
 }
