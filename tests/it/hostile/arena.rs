@@ -33,6 +33,9 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Pause of an honest peer between two calls.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Honest calls before the first attack, to compare with.
+const CALLS_AT_REST: usize = 300;
+
 /// Processes of the node that attackers aim at.
 const VICTIMS: &[&str] = &["net_kernel", "rex", "user", "global_name_server", "pg", "logger_proxy"];
 
@@ -43,6 +46,13 @@ struct Tally {
     fault: Option<String>,
 }
 
+/// The median and the 99th of 100, in milliseconds.
+fn median_and_p99(mut times: Vec<f64>) -> (f64, f64) {
+    times.sort_by(f64::total_cmp);
+    let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
+    (at(50), at(99))
+}
+
 /// The node and those who rely on it.
 pub(crate) struct Arena {
     har: Running,
@@ -50,6 +60,7 @@ pub(crate) struct Arena {
     beam: Option<Running>,
     pub(crate) target: Target,
     processes: i64,
+    at_rest: (f64, f64),
     peak: AtomicU64,
     case_peak: AtomicU64,
     _home: Home,
@@ -168,11 +179,18 @@ impl Arena {
             beam,
             target,
             processes: 0,
+            at_rest: Default::default(),
             peak: AtomicU64::default(),
             case_peak: AtomicU64::default(),
             _home: home,
         };
         arena.processes = arena.process_count();
+        lock(&arena.honest.tally).milliseconds.clear();
+        let times = eventually("honest calls at rest", || {
+            let times = &mut lock(&arena.honest.tally).milliseconds;
+            (times.len() >= CALLS_AT_REST).then(|| std::mem::take(times))
+        });
+        arena.at_rest = median_and_p99(times);
         arena
     }
 
@@ -228,14 +246,12 @@ impl Arena {
             beam.stdout.wait_for("answered");
             assert!(!beam.stdout.text().contains("missed"), "{}", beam.stdout.text());
         }
-        let mut times = std::mem::take(&mut lock(&self.honest.tally).milliseconds);
-        times.sort_by(f64::total_cmp);
-        let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
+        let times = std::mem::take(&mut lock(&self.honest.tally).milliseconds);
+        let (count, (p50, p99)) = (times.len(), median_and_p99(times));
+        let (rest_p50, rest_p99) = self.at_rest;
         super::tell(format_args!(
-            "{} honest calls: {:.1} ms at the median, {:.1} ms at 99 of 100; peak {} KiB, now {} KiB",
-            times.len(),
-            at(50),
-            at(99),
+            "{count} honest calls: {p50:.2} ms at the median, {p99:.2} ms at 99 of 100; \
+             at rest {rest_p50:.2} and {rest_p99:.2}; peak {} KiB, now {} KiB",
             self.peak.load(Ordering::Relaxed),
             self.memory_kib("VmRSS:"),
         ));

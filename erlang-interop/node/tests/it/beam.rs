@@ -1,12 +1,13 @@
 //! With a real BEAM, both ways.
 
 use erlang_node::{
-    Context, ExitReason, Message, Mfa, NodeFilter, SpawnOptions, SpawnRequestOptions,
+    Context, Epmd, ExitReason, Message, Mfa, Node, NodeFilter, NodeName, SpawnOptions,
+    SpawnRequestOptions,
 };
 use erlang_term::{Atom, Term, atom};
 
 use crate::beam_node::Beam;
-use crate::harness::{echo, net_kernel, node, soon, until, within};
+use crate::harness::{config, echo, net_kernel, node, soon, unique_on, until, within};
 
 fn driver(beam: &Beam) -> (Atom, Atom) {
     (atom!("driver"), beam.name.clone())
@@ -21,6 +22,25 @@ async fn a_beam_pings_us_and_lists_us() {
     assert_eq!(beam.eval(&ping).await, "pong");
     assert_eq!(beam.eval("nodes()").await, format!("['{}']", node.name().as_str()));
     assert_eq!(node.nodes(NodeFilter::Visible), [beam.name.clone()]);
+}
+
+#[tokio::test]
+async fn without_epmd_both_dial_the_one_port_of_all_nodes() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = unused.local_addr().expect("bound").port();
+    drop(unused);
+    let mut config = config("rf");
+    config.name = NodeName::new(&unique_on("rf", "127.0.0.2")).expect("a name");
+    config.interface = [127, 0, 0, 2].into();
+    (config.epmd, config.listen_ports) = (Epmd::FixedPort { peer_port: port }, port..=port);
+    let node = Node::start(config).await.expect("the node starts");
+    net_kernel(&node);
+    let name = unique_on("bf", "127.0.0.1");
+    let mut beam = Beam::start_with(&name, &["-erl_epmd_port", &port.to_string()]).await;
+    let ping = format!("net_adm:ping('{}')", node.name().as_str());
+    assert_eq!(beam.eval(&ping).await, "pong");
+    beam.part_from(&node).await;
+    node.connect(&beam.name).await.expect("we dial");
 }
 
 #[tokio::test]

@@ -125,6 +125,14 @@ impl Authority {
     }
 }
 
+/// Options that have the certificates of peers looked for in these lists.
+pub(crate) fn crl_options(lists: &Path) -> String {
+    format!(
+        "{{crl_check, peer}}, {{crl_cache, {{ssl_crl_hash_dir, {{internal, [{{dir, {:?}}}]}}}}}}",
+        lists.display().to_string()
+    )
+}
+
 /// Options of one side, as text.
 #[derive(Clone, Default)]
 pub(crate) struct Side(String);

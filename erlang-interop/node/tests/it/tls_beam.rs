@@ -8,7 +8,7 @@ use erlang_node::{Context, Node, NodeFilter, SpawnOptions};
 use erlang_term::{Term, atom};
 
 use crate::beam_node::Beam;
-use crate::certificates::{Authority, Days, Pair, Side, directory, optfile};
+use crate::certificates::{Authority, Days, Pair, Side, crl_options, directory, optfile};
 use crate::harness::{self, echo, net_kernel, soon, until, within};
 use crate::tls::{tls_config, tls_node};
 use crate::tls_refusals::Log;
@@ -112,6 +112,19 @@ async fn one_optfile_serves_both() {
     both_directions(&file, &file).await;
 }
 
+#[tokio::test]
+async fn an_encrypted_key_serves_both() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+    let file = |name: &str| format!("{:?}", data.join(name).display().to_string());
+    let server = Side::new()
+        .option(&format!("{{certfile, {}}}", file("node.pem")))
+        .option(&format!("{{keyfile, {}}}", file("node.pkcs8.key")))
+        .option("{password, \"secret\"}");
+    let dir = directory();
+    let file = optfile(dir.path(), "ssl.conf", &server, &Side::new().believing());
+    both_directions(&file, &file).await;
+}
+
 /// A BEAM whose certificate files change under it.
 struct Changing {
     beam: Beam,
@@ -170,6 +183,44 @@ async fn beams_with_bad_certificates_are_refused_on_either_side() {
     // All is well again, and only the certificate was at fault.
     changing.takes(&good).await;
     node.connect(&changing.beam.name).await.expect("connected");
+}
+
+#[tokio::test]
+async fn beams_with_revoked_certificates_long_chains_or_none_are_refused() {
+    let dir = directory();
+    let path = dir.path();
+    let ca = Authority::new("ca");
+    let trusted = ca.write(path, "ca.pem");
+    let good = ca.issue(path, "good", &[HOST], Days::GOOD);
+    let between = ca.below("between");
+    let long = between.issue(path, "long", &[HOST], Days::GOOD);
+    std::fs::write(&long.cert, std::fs::read_to_string(&long.cert).expect("text") + &between.pem())
+        .expect("written");
+    let above = format!("{{cacertfile, {:?}}}", between.write(path, "above.pem").display());
+    let side = Side::new().pair(&good).trusting(&trusted);
+    let (crl, depth) = (crl_options(&ca.revoke(path)), "{depth, 0}".to_owned());
+    let shows = |pair: &Pair| Side::new().pair(pair).option("{reuse_sessions, false}").believing();
+    for (name, rule, server, client, expected) in [
+        ("revoked", &crl, shows(&good), shows(&good), "has been revoked"),
+        ("long", &depth, shows(&long).option(&above), shows(&long).option(&above), "depth allows"),
+        ("none", &depth, shows(&good), Side::new().believing(), "showed no certificate"),
+    ] {
+        let strict = side.clone().option(rule);
+        let ours = optfile(path, "ours.conf", &strict.clone().demanding(), &strict);
+        let node = tls_node("tr", HOST, &ours).await;
+        net_kernel(&node);
+        let mut beam = tls_beam(&optfile(path, &format!("{name}.conf"), &server, &client)).await;
+        let (log, _guard) = Log::capture();
+        let ping = format!("net_adm:ping('{}')", node.name().as_str());
+        assert_eq!(beam.eval(&ping).await, "pang", "{name}");
+        log.line(&["refused", expected]).await;
+        // A dialed BEAM always shows a certificate.
+        if name != "none" {
+            let error = node.connect(&beam.name).await.expect_err(expected).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        node.shutdown().await;
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use erlang_node::transport::tls::Tls;
 use erlang_node::{NodeFilter, StartError};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::certificates::{Authority, Days, Pair, Side, directory, optfile};
+use crate::certificates::{Authority, Days, Pair, Side, crl_options, directory, optfile};
 use crate::harness;
 use crate::tls::{tls_config, tls_node};
 
@@ -147,13 +147,11 @@ async fn a_bad_certificate_of_the_dialer_is_refused() {
 #[tokio::test]
 async fn a_revoked_certificate_is_refused_and_a_long_chain_too() {
     let ground = Ground::new();
-    let crls = ground.ca.revoke(ground.path());
-    let crl_options = format!(
-        "{{crl_check, peer}}, {{crl_cache, {{ssl_crl_hash_dir, {{internal, [{{dir, {:?}}}]}}}}}}",
-        crls.display().to_string()
-    );
-    let checking = ground.side().demanding().option(&crl_options);
+    let crl = crl_options(&ground.ca.revoke(ground.path()));
+    let checking = ground.side().demanding().option(&crl);
     ground.refused(&ground.side(), &checking, "certificate_revoked", "has been revoked").await;
+    let checking = ground.side().option(&crl);
+    ground.refused(&checking, &ground.side(), "has been revoked", "certificate_revoked").await;
 
     let between = ground.ca.below("between");
     let long = between.issue(ground.path(), "long", &[HOST], Days::GOOD);
@@ -163,6 +161,8 @@ async fn a_revoked_certificate_is_refused_and_a_long_chain_too() {
     let client = Side::new().pair(&long).trusting(&ground.trusted);
     let shallow = ground.side().demanding().option("{depth, 0}");
     ground.refused(&client, &shallow, "does not trust the CA", "than depth allows").await;
+    let shallow = ground.side().option("{depth, 0}");
+    ground.refused(&shallow, &client, "than depth allows", "does not trust the CA").await;
     // With room for the one between, it is let in.
     let deep = ground.side().demanding().option("{depth, 1}");
     let a = tls_node("da", HOST, &optfile(ground.path(), "a", &ground.side(), &client)).await;
