@@ -160,10 +160,6 @@ impl Survey<'_> {
     /// nobody has unread messages.
     fn processes(&self) {
         let books: BTreeSet<Pid> = self.world.living().into_iter().map(|book| book.pid).collect();
-        let asked_for = |info: &ProcessInfo| {
-            let call = info.initial_call.as_ref();
-            call.is_some_and(|call| call.0 == atom!("sim") && call.1 == atom!("wait"))
-        };
         for home in self.cluster.homes() {
             let ours = self.infos.iter().filter(|(pid, _)| pid.node() == home.node.name());
             let others =
@@ -236,4 +232,10 @@ impl Survey<'_> {
             }
         }
     }
+}
+
+/// Whether it is a process that somebody spawned from elsewhere.
+pub(crate) fn asked_for(info: &ProcessInfo) -> bool {
+    let call = info.initial_call.as_ref();
+    call.is_some_and(|call| call.0 == atom!("sim") && call.1 == atom!("wait"))
 }
