@@ -1,4 +1,4 @@
-//! Bounds of what discovery believes. Anyone on the network can send a heartbeat, and a DNS answer
+//! Bounds of what discovery believes, and of what jobs may take. Anyone on the network can send a heartbeat, and a DNS answer
 //! or an EPMD can be forged.
 
 use std::time::Duration;
@@ -49,6 +49,17 @@ pub(crate) const WATCH_GRACE: Duration = Duration::from_secs(15);
 pub(crate) const WATCH_AGE_MIN: Duration = Duration::from_secs(1);
 
 const _: () = assert!(PEERS_MAX <= PAGE_ITEMS * PAGES_MAX && PAGE_ITEMS <= PEERS_MAX);
+/// Jobs that one node splits at the same time; one more is answered `overloaded`. Each has some
+/// processes for each node of the cluster.
+pub(crate) const JOBS_MAX: usize = 64;
+/// Most operations in a chunk: some hundred kilobytes, and some milliseconds of work.
+pub(crate) const CHUNK_OPERATIONS_MAX: usize = 1000;
+/// Failures of a chunk on nodes that live: more would fail the same way.
+pub(crate) const CHUNK_FAILURES_MAX: u32 = 3;
+/// Starts of a chunk, those on nodes that were lost included: work that ends nodes must not end all.
+pub(crate) const CHUNK_STARTS_MAX: u32 = 5;
+
+const _: () = assert!(CHUNK_FAILURES_MAX <= CHUNK_STARTS_MAX);
 const _: () = assert!(DIALS_MAX < PEERS_MAX);
 const _: () = assert!(DIALS_MAX <= DIALS_BURST_MAX as usize);
 const _: () = assert!(HEARTBEAT_DEPTH_MAX < HEARTBEAT_TERMS_MAX);

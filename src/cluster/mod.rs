@@ -5,6 +5,7 @@ mod discovery;
 mod keep_connected;
 mod limits;
 mod load_balancer;
+mod work;
 
 use erlang_interop::node::Node;
 use tokio::task::JoinHandle;
@@ -15,6 +16,7 @@ pub use discovery::{Discovery, Found, Report};
 pub(crate) use keep_connected::keep_connected;
 pub use load_balancer::LoadBalancer;
 use load_balancer::keep_measuring;
+pub use work::{ChunkReport, Distributor, JobOptions, Overloaded};
 
 /// What a node knows of its cluster. Clones share it.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub struct Cluster {
     pub discovery: Discovery,
     /// Chooses among them.
     pub balancer: LoadBalancer,
+    /// Splits jobs over them.
+    pub distributor: Distributor,
 }
 
 impl Cluster {
@@ -32,6 +36,7 @@ impl Cluster {
         Self {
             discovery: Discovery::new(&settings.topologies.value),
             balancer: LoadBalancer::new(settings.balancing.value),
+            distributor: Distributor::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod policies;
 mod routing;
 mod servers;
 mod shapes;
+mod work;
 
 use erlang_interop::node::{Node, SpawnError};
 use erlang_interop::otp::{Functions, FunctionsBuilder};
@@ -30,6 +31,7 @@ pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster:
     policies::register(functions, plane);
     others::register(functions);
     cluster::register(functions, cluster);
+    work::register(functions, &cluster.distributor);
 }
 
 /// Starts the registered servers `HAR.ControlPlane.RoutingTable` and its siblings.
@@ -52,6 +54,7 @@ mod tests {
         "HAR.parse/2",
         "HAR.parse/3",
         "HAR.route/2",
+        "HAR.route_all",
         "HAR.transform/2",
         "HAR.version/0",
         "HAR.Cluster.Discovery.topologies/0",

@@ -19,3 +19,4 @@ mod running;
 mod start;
 mod tidy;
 mod without_epmd;
+mod work;

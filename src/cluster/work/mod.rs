@@ -1,0 +1,269 @@
+//! One job for all nodes: operations in chunks, each routed by a task under the
+//! `HAR.TaskSupervisor` of some node, BEAM or Rust; the answers in the order of the operations.
+//!
+//! A chunk whose node is lost goes to another node, with the same arguments: the same policies hold
+//! there. Routing changes nothing, so that a chunk that is routed twice is no harm; its answer
+//! counts once.
+
+mod plan;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use erlang_interop::node::{Context, ExitReason, Node, NodeFilter};
+use erlang_interop::otp::client::in_process;
+use erlang_interop::otp::task::{TaskError, async_nolink};
+use erlang_interop::term::{Atom, Term, atom, term};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::limits::{CHUNK_OPERATIONS_MAX, JOBS_MAX};
+use plan::{Attempt, Plan};
+
+pub use plan::ChunkReport;
+
+/// Chunks for each node when the size is not given: what is lost with a node is small, and a slow
+/// node holds up little.
+const CHUNKS_A_NODE: usize = 4;
+/// How long a node may take to start a task: it only has to make a process.
+const START_TIME: Duration = Duration::from_secs(5);
+/// How long a node that was overloaded is left alone.
+const REST: Duration = Duration::from_millis(50);
+
+/// How a job is done.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct JobOptions {
+    /// Operations in a chunk; `None`: so many that each node gets a few.
+    pub chunk: Option<usize>,
+    /// Chunks that one node has at the same time.
+    pub in_flight: usize,
+    /// For the whole job.
+    pub timeout: Duration,
+    /// For one chunk on one node; then it is tried elsewhere.
+    pub chunk_timeout: Duration,
+    /// The second argument of `route_batch/2`, for instance `[policies: […]]`. `None`:
+    /// `route_batch/1` is called.
+    pub route_options: Option<Term>,
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self {
+            chunk: None,
+            in_flight: 4,
+            timeout: Duration::from_secs(30),
+            chunk_timeout: Duration::from_secs(5),
+            route_options: None,
+        }
+    }
+}
+
+/// Splits jobs over the cluster. Clones share the limit of jobs.
+#[derive(Debug, Clone)]
+pub struct Distributor {
+    jobs: Arc<Semaphore>,
+}
+
+/// As many jobs run as may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{JOBS_MAX} jobs run already: try again later")]
+pub struct Overloaded;
+
+impl Default for Distributor {
+    fn default() -> Self {
+        Self { jobs: Arc::new(Semaphore::new(JOBS_MAX)) }
+    }
+}
+
+impl Distributor {
+    /// Has operations routed by all nodes. Gives the reports of the chunks in order; those of one
+    /// job have the same number of operations each, but the last. Dropped before its end, the job
+    /// is cancelled: its tasks are shut down.
+    ///
+    /// # Errors
+    /// [`Overloaded`]; nothing was started then.
+    pub async fn route_all(
+        &self,
+        node: &Node,
+        operations: &[Term],
+        options: &JobOptions,
+    ) -> Result<Vec<ChunkReport>, Overloaded> {
+        let _running = self.jobs.try_acquire().map_err(|_| Overloaded)?;
+        let size = chunk_size(operations.len(), workers(node).count(), options.chunk);
+        let chunks: Vec<&[Term]> = operations.chunks(size).collect();
+        Ok(run(node, &chunks, options).await)
+    }
+}
+
+/// Operations in a chunk: never none, so that fewer operations than nodes are spread too.
+fn chunk_size(operations: usize, nodes: usize, wanted: Option<usize>) -> usize {
+    let size = wanted.unwrap_or_else(|| operations.div_ceil(nodes.max(1) * CHUNKS_A_NODE));
+    size.clamp(1, CHUNK_OPERATIONS_MAX)
+}
+
+fn workers(node: &Node) -> impl Iterator<Item = Atom> {
+    node.nodes(NodeFilter::Visible).into_iter().chain([node.name().clone()])
+}
+
+enum Event {
+    Ended { chunk: usize, node: Atom, attempt: Attempt },
+    Rested(Atom),
+}
+
+async fn run(node: &Node, chunks: &[&[Term]], options: &JobOptions) -> Vec<ChunkReport> {
+    let deadline = Instant::now() + options.timeout;
+    let mut plan = Plan::new(chunks.iter().map(|chunk| chunk.len()), options.in_flight);
+    let mut events = JoinSet::new();
+    // Dropped with this function, however it ends: then attempts that still run give up.
+    let (_job, cancelled) = watch::channel(());
+    let late = loop {
+        plan.offer(workers(node));
+        while let Some((chunk, worker)) = plan.start_next() {
+            let mut arguments = vec![Term::list(chunks[chunk].iter().cloned())];
+            arguments.extend(options.route_options.clone());
+            let one = One {
+                node: worker,
+                arguments,
+                timeout: options.chunk_timeout,
+                cancelled: cancelled.clone(),
+            };
+            events.spawn(one.attempt(node.clone(), chunk));
+        }
+        if plan.is_done() {
+            break false;
+        }
+        let event = tokio::select! {
+            event = events.join_next() => event,
+            () = tokio::time::sleep_until(deadline) => break true,
+        };
+        match event {
+            // Nothing runs and nothing could be started: nobody is left.
+            None => break false,
+            Some(Ok(Event::Rested(worker))) => plan.rested(&worker),
+            Some(Ok(Event::Ended { chunk, node: worker, attempt })) => {
+                told(&worker, chunk, &attempt);
+                if plan.record(chunk, &worker, attempt) {
+                    events.spawn(async move {
+                        tokio::time::sleep(REST).await;
+                        Event::Rested(worker)
+                    });
+                }
+            }
+            Some(Err(error)) => tracing::error!(%error, "an attempt ended without a word"),
+        }
+    };
+    plan.finish(late)
+}
+
+fn told(node: &Atom, chunk: usize, attempt: &Attempt) {
+    match attempt {
+        Attempt::Answered(_) => {}
+        Attempt::Overloaded => tracing::debug!(%node, chunk, "overloaded"),
+        Attempt::Gone(reason) => tracing::debug!(%node, chunk, %reason, "no worker"),
+        Attempt::Failed(reason) => tracing::warn!(%node, chunk, %reason, "chunk failed"),
+    }
+}
+
+/// One attempt at one chunk.
+struct One {
+    node: Atom,
+    arguments: Vec<Term>,
+    timeout: Duration,
+    cancelled: watch::Receiver<()>,
+}
+
+impl One {
+    async fn attempt(self, own: Node, chunk: usize) -> Event {
+        let node = self.node.clone();
+        let attempt = in_process(&own, move |context| self.ask(context)).await;
+        // No process for it: as a BEAM says, a limit of this system.
+        let attempt = attempt.unwrap_or_else(|_| Attempt::Failed(term!(system_limit)));
+        Event::Ended { chunk, node, attempt }
+    }
+
+    async fn ask(mut self, mut context: Context) -> Attempt {
+        let asked = self.arguments[0].list_iter().map_or(0, Iterator::count);
+        let supervisor = (atom!("Elixir.HAR.TaskSupervisor"), self.node);
+        let router = Term::Atom(atom!("Elixir.HAR.ControlPlane.Router"));
+        let work = (router, term!(route_batch), self.arguments);
+        let task = match async_nolink(&mut context, supervisor, work, START_TIME).await {
+            Ok(task) => task,
+            Err(error) => return not_answered(error),
+        };
+        let result = tokio::select! {
+            result = task.result(&mut context, self.timeout) => result,
+            // Nothing is ever sent: this is the end of the job.
+            _ = self.cancelled.changed() => Err(TaskError::Timeout(self.timeout)),
+        };
+        if matches!(result, Err(TaskError::Timeout(_))) {
+            context.exit(task.pid(), ExitReason::Shutdown).await;
+        }
+        match result.map(|value| value.list_iter().map(Iterator::collect::<Vec<Term>>)) {
+            Ok(Some(answers)) if answers.len() == asked => Attempt::Answered(answers),
+            Ok(_) => Attempt::Failed(term!(bad_answer)),
+            Err(error) => not_answered(error),
+        }
+    }
+}
+
+/// What a failure says of its node.
+fn not_answered(error: TaskError) -> Attempt {
+    match error {
+        TaskError::NotStarted(answer) => match answer.as_tagged("error") {
+            Some([why]) if why.is_atom("max_children") || why.is_atom("system_limit") => {
+                Attempt::Overloaded
+            }
+            // No such supervisor, no such node, no answer: nothing ran.
+            _ => Attempt::Gone(answer),
+        },
+        TaskError::Exit(ExitReason::Noconnection) => Attempt::Gone(term!(noconnection)),
+        TaskError::Exit(reason) => {
+            let reason = reason.to_term();
+            let unable = ["undef", "not_allowed"];
+            let why = reason.as_tuple().and_then(|parts| parts.first()).map(kind_of);
+            match why {
+                Some(Some(kind)) if unable.contains(&kind.as_str()) => Attempt::Gone(reason),
+                _ => Attempt::Failed(reason),
+            }
+        }
+        // A node that hangs would hold up one chunk after the other.
+        TaskError::Timeout(_) => Attempt::Gone(term!(timeout)),
+        error => Attempt::Failed(Term::from(error.to_string())),
+    }
+}
+
+/// `undef` of `undef`, `not_allowed` of `{not_allowed, {M, F, A}}`.
+fn kind_of(reason: &Term) -> Option<Atom> {
+    let tag = reason.as_tuple().and_then(|parts| parts.first()).unwrap_or(reason);
+    tag.as_atom().cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_operations_than_nodes_are_spread_and_chunks_stay_small() {
+        assert_eq!(chunk_size(0, 3, None), 1);
+        assert_eq!(chunk_size(2, 3, None), 1);
+        assert_eq!(chunk_size(1200, 3, None), 100);
+        assert_eq!(chunk_size(10, 3, Some(0)), 1);
+        assert_eq!(chunk_size(1_000_000, 3, None), CHUNK_OPERATIONS_MAX);
+    }
+
+    #[test]
+    fn a_failure_says_whether_its_node_is_of_use() {
+        let full = TaskError::NotStarted(term!({error, max_children}));
+        assert_eq!(not_answered(full), Attempt::Overloaded);
+        let absent = TaskError::NotStarted(term!(noproc));
+        assert_eq!(not_answered(absent), Attempt::Gone(term!(noproc)));
+        for unable in [term!({undef, []}), term!({{not_allowed, x}, []})] {
+            let exit = TaskError::Exit(ExitReason::from(unable.clone()));
+            assert_eq!(not_answered(exit), Attempt::Gone(unable));
+        }
+        let crash = TaskError::Exit(ExitReason::from(term!({badarg, []})));
+        assert_eq!(not_answered(crash), Attempt::Failed(term!({badarg, []})));
+    }
+}

@@ -1,0 +1,138 @@
+//! `HAR.route_all/1,2`: routing by all nodes of the cluster.
+
+use std::time::Duration;
+
+use erlang_interop::otp::{Call, Exception, FunctionsBuilder, Outcome};
+use erlang_interop::term::{Term, atom, term};
+
+use super::errors::{error, ok};
+use super::shapes;
+use crate::cluster::{ChunkReport, Distributor, JobOptions};
+use crate::semantic::{Map, Value};
+
+const MODULE: &str = "Elixir.HAR";
+
+pub(super) fn register(functions: &mut FunctionsBuilder, distributor: &Distributor) {
+    for arity in [1, 2] {
+        let shared = distributor.clone();
+        functions.function(MODULE, "route_all", arity, move |call: Call| {
+            let distributor = shared.clone();
+            async move { route_all(&distributor, &call).await }
+        });
+    }
+}
+
+/// `{:ok, results}`, one for each operation in order, as `route_batch` gives them; those of a chunk
+/// that failed are `{:error, {:chunk_failed, reason}}`. With `report: true` it is
+/// `{:ok, results, chunks}`. `{:error, :overloaded}`: nothing was done.
+async fn route_all(distributor: &Distributor, call: &Call) -> Outcome {
+    let operations = operations(&call.arguments[0])?;
+    let options = shapes::options(call.arguments.get(1).unwrap_or(&Term::Nil))?;
+    let job = job_options(&options)?;
+    let Ok(chunks) = distributor.route_all(call.node(), &operations, &job).await else {
+        return Ok(error(term!(overloaded)));
+    };
+    let results = Term::list(chunks.iter().flat_map(answers));
+    Ok(if options.get("report").and_then(Value::as_flag) == Some(true) {
+        Term::from((atom!("ok"), results, Term::list(chunks.iter().map(chunk_term))))
+    } else {
+        ok(results)
+    })
+}
+
+/// A list of operations, or the vertices of a graph. What is no operation is refused before it is
+/// sent anywhere.
+fn operations(given: &Term) -> Result<Vec<Term>, Exception> {
+    let vertices = given.as_map().and_then(|map| map.get_atom("vertices"));
+    let operations = shapes::list(vertices.unwrap_or(given))?;
+    operations.iter().try_for_each(|operation| shapes::operation(operation).map(drop))?;
+    Ok(operations)
+}
+
+/// `chunk`, `in_flight`, `timeout`, `chunk_timeout` (positive integers, times in milliseconds);
+/// `policies` goes with each chunk.
+fn job_options(options: &Map) -> Result<JobOptions, Exception> {
+    let number = |name: &str| match options.get(name) {
+        None => Ok(None),
+        Some(Value::Integer(number)) if *number > 0 => {
+            u32::try_from(*number).map(Some).map_err(|_| Exception::badarg())
+        }
+        Some(_) => Err(Exception::badarg()),
+    };
+    let time = |name: &str, default: Duration| {
+        number(name).map(|ms| ms.map_or(default, |ms| Duration::from_millis(ms.into())))
+    };
+    let count = |name: &str| number(name).map(|n| n.and_then(|n| usize::try_from(n).ok()));
+    let mut job = JobOptions::default();
+    job.chunk = count("chunk")?;
+    job.in_flight = count("in_flight")?.unwrap_or(job.in_flight);
+    job.timeout = time("timeout", job.timeout)?;
+    job.chunk_timeout = time("chunk_timeout", job.chunk_timeout)?;
+    job.route_options = shapes::policy_names(options).map(|names| {
+        let names = Term::list(names.iter().map(|name| Term::string(name)));
+        term!([{policies, (names)}])
+    });
+    Ok(job)
+}
+
+fn answers(chunk: &ChunkReport) -> Vec<Term> {
+    match &chunk.outcome {
+        Ok(answers) => answers.clone(),
+        Err(reason) => vec![error(term!({chunk_failed, (reason)})); chunk.operations],
+    }
+}
+
+/// `%{operations: 250, node: :"har@host", starts: 1, result: :ok | {:error, reason}}`.
+fn chunk_term(chunk: &ChunkReport) -> Term {
+    let node = chunk.node.as_ref().map_or_else(|| term!(nil), Term::from);
+    let result = chunk.outcome.as_ref().map_or_else(|why| error(why.clone()), |_| term!(ok));
+    term!(#{
+        operations => (Term::from(chunk.operations)),
+        node => (node),
+        starts => (Term::from(chunk.starts)),
+        result => (result),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::semantic::{Kind, Operation};
+
+    fn options(given: &Term) -> Result<JobOptions, Exception> {
+        job_options(&shapes::options(given)?)
+    }
+
+    #[test]
+    fn options_are_positive_numbers_and_policies_go_along() {
+        let given = term!([{chunk, 10}, {in_flight, 2}, {timeout, 900}, {policies, ["eu"]}]);
+        let job = options(&given).unwrap();
+        assert_eq!((job.chunk, job.in_flight), (Some(10), 2));
+        assert_eq!(job.timeout, Duration::from_millis(900));
+        assert_eq!(job.route_options, Some(term!([{policies, ["eu"]}])));
+        assert_eq!(options(&Term::Nil), Ok(JobOptions::default()));
+        for wrong in [term!([{chunk, 0}]), term!([{timeout, x}]), term!([{in_flight, (-1)}])] {
+            assert_eq!(options(&wrong), Err(Exception::badarg()));
+        }
+    }
+
+    #[test]
+    fn a_job_is_a_list_or_a_graph_of_operations() {
+        let one = Operation::new("a", Kind::ServiceStart, Map::new()).to_term();
+        let list = Term::list([one.clone()]);
+        assert_eq!(operations(&list), Ok(vec![one.clone()]));
+        assert_eq!(operations(&term!(#{vertices => (list)})), Ok(vec![one]));
+        assert!(operations(&term!([x])).is_err());
+        assert!(operations(&term!(x)).is_err());
+    }
+
+    #[test]
+    fn each_operation_of_a_failed_chunk_has_its_reason() {
+        let chunk =
+            ChunkReport { operations: 2, node: None, starts: 0, outcome: Err(term!(no_node)) };
+        assert_eq!(answers(&chunk), vec![term!({error, {chunk_failed, no_node}}); 2]);
+        let shown = chunk_term(&chunk);
+        let result = shown.as_map().and_then(|map| map.get_atom("result")).cloned();
+        assert_eq!(result, Some(term!({error, no_node})));
+    }
+}
