@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use erlang_node::{Context, DemonitorOptions, ExitReason, Node};
+use erlang_node::{Context, DemonitorOptions, ExitReason, Node, SpawnOptions};
 use erlang_term::{Atom, Reference, Term, atom};
 use tokio::time::Instant;
 
-use crate::client::in_process;
+use crate::client::{in_process, is_connected};
 use crate::erpc;
 use crate::gen_server::{self, CallError};
 use crate::reason::badrpc;
@@ -78,7 +78,18 @@ pub async fn block_call(
 pub async fn abcast(context: &Context, nodes: &[Atom], name: &Atom, message: impl Into<Term>) {
     let message = message.into();
     for node in nodes {
-        context.send((name.clone(), node.clone()), message.clone()).await;
+        let (to, message) = ((name.clone(), node.clone()), message.clone());
+        if is_connected(context, node) {
+            context.send(to, message).await;
+            continue;
+        }
+        // As OTP does it: a node that has to be dialled holds up none of the others.
+        let sent = context.node().spawn(SpawnOptions::new(), |sender| async move {
+            sender.send(to, message).await;
+        });
+        if let Err(error) = sent {
+            tracing::warn!(%node, %error, "rpc: abcast was not sent");
+        }
     }
 }
 
