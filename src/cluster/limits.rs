@@ -52,6 +52,12 @@ const _: () = assert!(PEERS_MAX <= PAGE_ITEMS * PAGES_MAX && PAGE_ITEMS <= PEERS
 /// Jobs that one node splits at the same time; one more is answered `overloaded`. Each has some
 /// processes for each node of the cluster.
 pub(crate) const JOBS_MAX: usize = 64;
+/// Most chunks of a job, whatever size was asked for: each step of a job looks through them.
+pub(crate) const CHUNKS_MAX: usize = 1024;
+/// Most chunks that one node has of a job at the same time, whatever was asked for.
+pub(crate) const CHUNKS_IN_FLIGHT_MAX: usize = 64;
+/// Longest time of a job, whatever was asked for: a job that hangs holds the place of another.
+pub(crate) const JOB_TIME_MAX: Duration = Duration::from_secs(3600);
 /// Most operations in a chunk: some hundred kilobytes, and some milliseconds of work.
 pub(crate) const CHUNK_OPERATIONS_MAX: usize = 1000;
 /// Failures of a chunk on nodes that live: more would fail the same way.

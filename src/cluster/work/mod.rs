@@ -18,7 +18,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::limits::{CHUNK_OPERATIONS_MAX, JOBS_MAX};
+use super::limits::{
+    CHUNK_OPERATIONS_MAX, CHUNKS_IN_FLIGHT_MAX, CHUNKS_MAX, JOB_TIME_MAX, JOBS_MAX,
+};
 use plan::{Attempt, Plan};
 
 pub use plan::ChunkReport;
@@ -31,7 +33,8 @@ const START_TIME: Duration = Duration::from_secs(5);
 /// How long a node that was overloaded is left alone.
 const REST: Duration = Duration::from_millis(50);
 
-/// How a job is done.
+/// How a job is done. Times and counts have bounds of their own (`limits.rs`), which hold whatever is
+/// asked for here.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct JobOptions {
@@ -100,7 +103,7 @@ impl Distributor {
 /// Operations in a chunk: never none, so that fewer operations than nodes are spread too.
 fn chunk_size(operations: usize, nodes: usize, wanted: Option<usize>) -> usize {
     let size = wanted.unwrap_or_else(|| operations.div_ceil(nodes.max(1) * CHUNKS_A_NODE));
-    size.clamp(1, CHUNK_OPERATIONS_MAX)
+    size.max(operations.div_ceil(CHUNKS_MAX)).clamp(1, CHUNK_OPERATIONS_MAX)
 }
 
 fn workers(node: &Node) -> impl Iterator<Item = Atom> {
@@ -113,8 +116,11 @@ enum Event {
 }
 
 async fn run(node: &Node, chunks: &[&[Term]], options: &JobOptions) -> Vec<ChunkReport> {
-    let deadline = Instant::now() + options.timeout;
-    let mut plan = Plan::new(chunks.iter().map(|chunk| chunk.len()), options.in_flight);
+    let deadline = Instant::now() + options.timeout.min(JOB_TIME_MAX);
+    let mut plan = Plan::new(
+        chunks.iter().map(|chunk| chunk.len()),
+        options.in_flight.min(CHUNKS_IN_FLIGHT_MAX),
+    );
     let mut events = JoinSet::new();
     // Dropped with this function, however it ends: then attempts that still run give up.
     let (_job, cancelled) = watch::channel(());
@@ -250,6 +256,7 @@ mod tests {
         assert_eq!(chunk_size(2, 3, None), 1);
         assert_eq!(chunk_size(1200, 3, None), 100);
         assert_eq!(chunk_size(10, 3, Some(0)), 1);
+        assert_eq!(chunk_size(10 * CHUNKS_MAX, 3, Some(1)), 10, "not one task each");
         assert_eq!(chunk_size(1_000_000, 3, None), CHUNK_OPERATIONS_MAX);
     }
 
