@@ -8,6 +8,7 @@ pub mod config;
 pub mod control_plane;
 pub mod data_plane;
 pub mod node;
+mod ops;
 pub mod security;
 pub mod semantic;
 pub mod services;

@@ -104,6 +104,13 @@ impl From<StartFailure> for Failure {
             StartFailure::PortMapper(_) | StartFailure::DistPortBusy { .. } => {
                 Self::new(Exit::Unavailable, failure.to_string())
             }
+            StartFailure::OpsPort { ref source, .. } => {
+                let exit = match source.kind() {
+                    io::ErrorKind::PermissionDenied => Exit::NoPerm,
+                    _ => Exit::Unavailable,
+                };
+                Self::new(exit, failure.to_string())
+            }
             StartFailure::Audit { .. } => Self::new(Exit::CantCreat, failure.to_string()),
             StartFailure::Services(_) => Self::new(Exit::Software, failure.to_string()),
             StartFailure::Node(error) => error.into(),

@@ -115,6 +115,12 @@ pub struct NodeFlags {
     /// Append who joined, who was refused and who called what to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     audit_file: Option<PathBuf>,
+    /// Serve /metrics, /healthz and /readyz on this port [default: none]
+    #[arg(long, value_name = "PORT")]
+    ops_port: Option<u16>,
+    /// Address that port is on [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    ops_interface: Option<IpAddr>,
 }
 
 impl NodeFlags {
@@ -133,6 +139,8 @@ impl NodeFlags {
             allow_networks: self.allow_networks.clone(),
             deny_networks: self.deny_networks.clone(),
             audit_file: self.audit_file.clone(),
+            ops_port: self.ops_port,
+            ops_interface: self.ops_interface,
             ..self.identity.flags()
         };
         Ok(Settings::resolve(flags, &Environment::of_process())?)

@@ -25,6 +25,9 @@ pub(super) fn text(settings: &Settings, node: &HarNode) -> String {
         0 => writeln!(text, "  epmd          port {port} ({whose})"),
         _ => writeln!(text, "  epmd          none: every node listens on port {fixed}"),
     };
+    if let Some(address) = node.ops_address() {
+        let _ = writeln!(text, "  ops           http://{address}/metrics /healthz /readyz");
+    }
     let (cookie, for_iex, for_har) = cookie(settings);
     let _ = writeln!(text, "  cookie        {cookie}\n");
     let usual = port == 4369 || fixed != 0;

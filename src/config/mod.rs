@@ -26,7 +26,7 @@ pub use lists::{Entries, List, NodePattern, PeerCalls, PeerCookie};
 pub(crate) use node_name::short_host;
 pub use raw::{LogFormat, NameDomain, ProtoDist, RawConfig};
 pub use schema::keys;
-pub use settings::{Flags, Origin, Security, Setting, Settings};
+pub use settings::{Flags, Ops, Origin, Security, Setting, Settings};
 pub use sources::NodeList;
 pub(crate) use topologies::is_kubernetes_label;
 pub use topologies::{

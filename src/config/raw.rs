@@ -55,6 +55,9 @@ pub struct RawConfig {
     /// Which backend takes an operation.
     #[serde(deserialize_with = "section")]
     pub routing: RawRouting,
+    /// Where metrics and probes are.
+    #[serde(deserialize_with = "section")]
+    pub ops: RawOps,
     /// What it writes about itself.
     #[serde(deserialize_with = "section")]
     pub log: RawLog,
@@ -215,6 +218,16 @@ pub struct RawRouting {
     pub table: Option<PathBuf>,
     /// Whether a backend whose health nobody checked is left out.
     pub strict_health: Option<bool>,
+}
+
+/// Section `ops`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawOps {
+    /// Port of metrics and probes; 0: none.
+    pub port: Option<u16>,
+    /// Address it is on.
+    pub interface: Option<IpAddr>,
 }
 
 /// Section `log`.

@@ -15,9 +15,11 @@ use super::{
     Topology, node_name, schema,
 };
 
+mod ops;
 mod rows;
 mod security;
 
+pub use ops::Ops;
 use security::RawSecurity;
 pub use security::Security;
 
@@ -108,6 +110,10 @@ pub struct Flags {
     pub deny_networks: Option<List<Network>>,
     /// `--audit-file`
     pub audit_file: Option<PathBuf>,
+    /// `--ops-port`
+    pub ops_port: Option<u16>,
+    /// `--ops-interface`
+    pub ops_interface: Option<IpAddr>,
 }
 
 /// Everything the program runs by.
@@ -149,6 +155,8 @@ pub struct Settings {
     pub routing_table: Setting<PathBuf>,
     /// Whether a backend whose health nobody checked is left out.
     pub strict_health: Setting<bool>,
+    /// Where metrics and probes are.
+    pub ops: Ops,
     /// How log lines look.
     pub log_format: Setting<LogFormat>,
     /// What is logged: a level, or levels by module.
@@ -198,6 +206,7 @@ impl Settings {
         let RawConfig { admission, calls, budgets, audit, backends, .. } = raw;
         let security = RawSecurity { admission, calls, budgets, audit, backends };
         let settings = Self {
+            ops: Ops::resolve(&from, &flags, raw.ops)?,
             security: Security::resolve(&from, &flags, security)?,
             core_dumps: from.of("node.core_dumps", None, node.core_dumps, || false)?,
             proto_dist,

@@ -12,7 +12,7 @@ mod policy;
 mod router;
 mod routing_table;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use backend::Backend;
 pub use health::{HealthChecker, Status, backend_id};
@@ -22,6 +22,7 @@ pub use router::{RouteError, RoutingDecision, RoutingPlan};
 pub use routing_table::{BUILT_IN, Route, RoutingTable, TableError};
 
 use crate::security::BackendNetworks;
+use crate::telemetry::{Event, Telemetry};
 
 /// Routing table, health and policies of a node. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,7 @@ struct State {
     health: RwLock<HealthChecker>,
     policies: RwLock<PolicyEngine>,
     networks: BackendNetworks,
+    telemetry: OnceLock<Telemetry>,
 }
 
 impl ControlPlane {
@@ -66,8 +68,25 @@ impl ControlPlane {
     /// # Errors
     /// As [`RoutingTable::from_yaml_within`].
     pub fn reload(&self, source: &str) -> Result<(), TableError> {
-        self.replace_table(RoutingTable::from_yaml_within(source, &self.state.networks)?);
+        let table = RoutingTable::from_yaml_within(source, &self.state.networks);
+        let routes = table.as_ref().ok().map(|table| table.routes().len() as u64);
+        // The table that a node starts with is none that was put in the place of another.
+        if let Some(telemetry) = self.state.telemetry.get() {
+            telemetry.execute(&Event::TableReload { routes });
+        }
+        self.replace_table(table?);
         Ok(())
+    }
+
+    /// Has events go to `telemetry`. Only the first counts.
+    pub fn tell(&self, telemetry: Telemetry) {
+        // Set by the one who starts the node, before anything happens.
+        let _ = self.state.telemetry.set(telemetry);
+    }
+
+    /// Where events go.
+    pub fn telemetry(&self) -> &Telemetry {
+        self.state.telemetry.get_or_init(Telemetry::default)
     }
 
     /// What is known of the backends' health.

@@ -1,9 +1,12 @@
 //! Decisions: one backend for each operation, with the alternatives.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Backend, ControlPlane, HealthChecker, PolicyEngine, RoutingTable, Verdict};
 use crate::semantic::{DateTime, Graph, GraphError, Map, Operation, Value};
+use crate::telemetry::{Event, Telemetry, share};
 
 /// Why a graph or an operation cannot be routed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -88,6 +91,7 @@ impl ControlPlane {
         operations: &[Operation],
         only: Option<&[String]>,
     ) -> Vec<Option<RoutingDecision>> {
+        let started = Instant::now();
         let table = self.table();
         let (decided, evaluations, denials) = {
             let (health, policies) = (self.health(), self.policies());
@@ -105,6 +109,7 @@ impl ControlPlane {
             (decided, snapshot.evaluations, snapshot.denials)
         };
         self.policies_mut().count(evaluations, denials);
+        tell(self.telemetry(), operations, &decided, started.elapsed(), denials);
         decided
     }
 
@@ -126,6 +131,33 @@ impl ControlPlane {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         self.policies_mut().count(count(all), count(all - allowed.len()));
         allowed
+    }
+}
+
+/// One event for the batch, and one for each type of operation and backend in it.
+fn tell(
+    telemetry: &Telemetry,
+    operations: &[Operation],
+    decided: &[Option<RoutingDecision>],
+    time: Duration,
+    denials: u64,
+) {
+    let all = u64::try_from(operations.len()).unwrap_or(u64::MAX);
+    if all == 0 {
+        return;
+    }
+    let latency = share(time, all);
+    telemetry.execute(&Event::RoutingDecision { count: all, latency });
+    if denials > 0 {
+        telemetry.execute(&Event::PolicyViolation { count: denials });
+    }
+    let mut counts: HashMap<(&str, Option<&str>), u64> = HashMap::new();
+    for (operation, decision) in operations.iter().zip(decided) {
+        let backend = decision.as_ref().map(|decision| decision.backend.name.as_str());
+        *counts.entry((operation.kind.name(), backend)).or_default() += 1;
+    }
+    for ((operation_type, backend), count) in counts {
+        telemetry.execute(&Event::Decision { operation_type, backend, count, latency });
     }
 }
 

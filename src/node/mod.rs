@@ -22,8 +22,10 @@ use tokio::task::JoinHandle;
 use crate::cluster::{Cluster, keep_connected};
 use crate::config::{ConfigError, ErlangCookie, ProtoDist, Settings, read_text};
 use crate::control_plane::ControlPlane;
+use crate::ops::{OpsPort, Subject};
 use crate::security::{AuditLog, AuditToLog, BackendNetworks};
 use crate::services;
+use crate::telemetry::{Telemetry, Watch, keep_measuring};
 
 pub use port_mapper::PortMapperError;
 use port_mapper::{PortMapper, Wanted};
@@ -72,6 +74,16 @@ pub enum StartFailure {
         /// Why.
         source: std::io::Error,
     },
+    /// The ops port can't be had.
+    #[error(
+        "cannot listen on {address} for metrics and probes: {source}; choose another --ops-port or --ops-interface"
+    )]
+    OpsPort {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A service of every Erlang node could not be started.
     #[error("a standard service did not start: {0}; please report this")]
     Services(#[from] SpawnError),
@@ -89,6 +101,7 @@ pub struct HarNode {
     node: Node,
     epmd_embedded: bool,
     background: Vec<JoinHandle<()>>,
+    ops: Option<(SocketAddr, JoinHandle<()>)>,
     audit: Option<Arc<AuditLog>>,
 }
 
@@ -104,10 +117,16 @@ impl HarNode {
             settings.nodes.value.0.iter().map(|name| atom_of(name)).collect();
         let peers = peers?;
         let audit = guard::audit(&settings.security)?;
-        config.auditor = Some(match &audit {
-            Some(log) => Arc::clone(log) as Arc<dyn Auditor>,
-            None => Arc::new(AuditToLog),
-        });
+        let telemetry = Telemetry::of_node(&settings.name.value);
+        config.auditor = Some(Arc::new(Watch {
+            telemetry: telemetry.clone(),
+            logs: audit.is_some(),
+            audit: match &audit {
+                Some(log) => Arc::clone(log) as Arc<dyn Auditor>,
+                None => Arc::new(AuditToLog),
+            },
+        }));
+        let ops = ops_port(settings).await?;
         let wanted = (settings.dist_port.value == 0).then_some(Wanted {
             port: settings.epmd_port.value,
             embedded: settings.epmd_embedded.value,
@@ -120,7 +139,7 @@ impl HarNode {
         let epmd_embedded = matches!(mapper, Some((PortMapper::Embedded(_), _)));
         let node = Node::new(config)?;
         let cluster = Cluster::new(settings);
-        let up = match start_services(&node, settings, &cluster) {
+        let up = match start_services(&node, settings, &cluster, telemetry.clone()) {
             Ok(()) => node.listen().await.map_err(|error| listen_failure(settings, error)),
             Err(failure) => Err(failure),
         };
@@ -128,14 +147,22 @@ impl HarNode {
             node.shutdown().await;
             return Err(failure);
         }
+        let ops = ops.map(|port| {
+            let node = node.clone();
+            let is_leaving = Arc::new(|| false);
+            let subject = Subject { node, telemetry: telemetry.clone(), is_leaving };
+            (port.address(), tokio::spawn(port.serve(subject)))
+        });
         let mut background = cluster.start(&node, settings.epmd_port.value);
+        let latencies = move || cluster.balancer.latencies();
+        background.push(tokio::spawn(keep_measuring(telemetry, node.clone(), latencies)));
         if let Some((mapper, wanted)) = mapper {
             background.push(tokio::spawn(wanted.keep(mapper)));
         }
         for peer in peers {
             background.push(tokio::spawn(keep_connected(node.clone(), peer)));
         }
-        Ok(Self { node, epmd_embedded, background, audit })
+        Ok(Self { node, epmd_embedded, background, ops, audit })
     }
 
     /// The Erlang node.
@@ -165,6 +192,12 @@ impl HarNode {
         self.node.listen_address()
     }
 
+    /// Where metrics and probes are.
+    #[must_use]
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops.as_ref().map(|(address, _)| *address)
+    }
+
     /// Leaves: peers see `nodedown`, the name is free, then an embedded port mapper ends.
     pub async fn leave(self) {
         self.node.shutdown().await;
@@ -172,6 +205,9 @@ impl HarNode {
             task.abort();
             // Aborted, or ended before.
             let _ = task.await;
+        }
+        if let Some((_, server)) = self.ops {
+            server.abort();
         }
         if let Some(audit) = self.audit {
             audit.close();
@@ -194,13 +230,19 @@ pub fn client(settings: &Settings, name: &str) -> Result<Node, StartFailure> {
 }
 
 /// What a peer can call and send to, all there before the first one can connect.
-fn start_services(node: &Node, settings: &Settings, cluster: &Cluster) -> Result<(), StartFailure> {
+fn start_services(
+    node: &Node,
+    settings: &Settings,
+    cluster: &Cluster,
+    telemetry: Telemetry,
+) -> Result<(), StartFailure> {
     let mut options = StandardOptions::default()
         .task_supervisor(atom!("Elixir.HAR.TaskSupervisor"))
         .diagnostics(settings.diagnostics.value);
     // `global` connects everybody to everybody; a hidden node has no part in that.
     options.global = !settings.hidden.value;
     let plane = control_plane(settings)?;
+    plane.tell(telemetry);
     let mut functions = Functions::builder();
     functions.policy(guard::policy(&settings.security));
     services::register(&mut functions, &plane, cluster);
@@ -208,6 +250,12 @@ fn start_services(node: &Node, settings: &Settings, cluster: &Cluster) -> Result
     standard(node, functions.clone(), options)?;
     services::start(node, &plane, &functions)?;
     Ok(())
+}
+
+async fn ops_port(settings: &Settings) -> Result<Option<OpsPort>, StartFailure> {
+    let Some(address) = settings.ops.address() else { return Ok(None) };
+    let bound = OpsPort::bind(address).await;
+    bound.map(Some).map_err(|source| StartFailure::OpsPort { address, source })
 }
 
 /// Whether a node would start with these settings, as far as can be told without starting one: the

@@ -94,6 +94,8 @@ pub(crate) const CHANGING: &[&str] = &[
     "HAR.ControlPlane.PolicyEngine.add_policy",
     "HAR.ControlPlane.PolicyEngine.remove_policy",
     "HAR.ControlPlane.PolicyEngine.load_policies",
+    // The log tells more from then on.
+    "HAR.Telemetry.attach_handlers/0",
     // It asks the backend at once.
     "HAR.ControlPlane.HealthChecker.check_now",
 ];

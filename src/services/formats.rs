@@ -6,6 +6,7 @@ use erlang_interop::term::{Atom, Term, atom, term};
 use super::errors::{error, graph_reason};
 use super::{har, shapes};
 use crate::data_plane::format::FORMATS;
+use crate::telemetry::Telemetry;
 
 const PARSER: &str = "Elixir.HAR.DataPlane.Parser";
 const TRANSFORMER: &str = "Elixir.HAR.DataPlane.Transformer";
@@ -20,29 +21,37 @@ const MODULES: &[(&str, &str, &str)] = &[
     ("salt", "Elixir.HAR.DataPlane.Parsers.Salt", "Elixir.HAR.DataPlane.Transformers.Salt"),
 ];
 
-pub(super) fn register(functions: &mut FunctionsBuilder) {
-    functions.blocking(PARSER, "parse", 2, |args| har::parse(&args[0], &args[1], &Term::Nil));
-    functions.blocking(PARSER, "parse", 3, |args| har::parse(&args[0], &args[1], &args[2]));
-    functions.blocking(TRANSFORMER, "transform", 1, |args| har::write(&args[0], &Term::Nil));
-    functions.blocking(TRANSFORMER, "transform", 2, |args| har::write(&args[0], &args[1]));
+pub(super) fn register(functions: &mut FunctionsBuilder, telemetry: &Telemetry) {
+    for arity in [2, 3] {
+        let told = telemetry.clone();
+        functions.blocking(PARSER, "parse", arity, move |args| {
+            har::parse(&told, &args[0], &args[1], args.get(2).unwrap_or(&Term::Nil))
+        });
+    }
+    for arity in [1, 2] {
+        let told = telemetry.clone();
+        functions.blocking(TRANSFORMER, "transform", arity, move |args| {
+            har::write(&told, &args[0], args.get(1).unwrap_or(&Term::Nil))
+        });
+    }
     for format in FORMATS.iter().copied() {
         let Some((_, parser, transformer)) = MODULES.iter().find(|row| row.0 == format.name())
         else {
             continue;
         };
         let name = Term::Atom(Atom::from_checked(format.name()));
-        let own = name.clone();
-        functions.blocking(parser, "parse", 1, move |args| har::parse(&own, &args[0], &Term::Nil));
-        let own = name.clone();
-        functions.blocking(parser, "parse", 2, move |args| har::parse(&own, &args[0], &args[1]));
+        for arity in [1, 2] {
+            let (told, own) = (telemetry.clone(), name.clone());
+            functions.blocking(parser, "parse", arity, move |args| {
+                har::parse(&told, &own, &args[0], args.get(1).unwrap_or(&Term::Nil))
+            });
+            let (told, own) = (telemetry.clone(), name.clone());
+            functions.blocking(transformer, "transform", arity, move |args| {
+                let options = with_target(&own, args.get(1).unwrap_or(&Term::Nil));
+                har::write(&told, &args[0], &options)
+            });
+        }
         functions.blocking(parser, "validate", 1, move |args| har::validate(format, &args[0]));
-        let own = name.clone();
-        functions.blocking(transformer, "transform", 1, move |args| {
-            har::write(&args[0], &with_target(&own, &Term::Nil))
-        });
-        functions.blocking(transformer, "transform", 2, move |args| {
-            har::write(&args[0], &with_target(&name, &args[1]))
-        });
         functions.pure(transformer, "validate", 1, |args| {
             Ok(match shapes::graph(&args[0])?.validate() {
                 Ok(()) => term!(ok),

@@ -1,5 +1,7 @@
 //! `HAR`: parse, route, transform, convert.
 
+use std::time::Instant;
+
 use erlang_interop::otp::{Exception, FunctionsBuilder, Outcome};
 use erlang_interop::term::{Term, atom};
 
@@ -7,16 +9,23 @@ use super::errors::{error, key_error, ok, parse_reason, route_reason, transform_
 use super::routing::route;
 use super::shapes;
 use crate::control_plane::ControlPlane;
-use crate::data_plane::{Format, Report, find, transform};
-use crate::semantic::terms;
+use crate::data_plane::{
+    Format, Options, ParseError, Parsed, Report, TransformError, Transformed, find, transform,
+};
+use crate::semantic::{Graph, terms};
+use crate::telemetry::{Event, Telemetry};
 
 const MODULE: &str = "Elixir.HAR";
 
 pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
     functions.pure(MODULE, "version", 0, |_| Ok(Term::from(env!("CARGO_PKG_VERSION"))));
-    functions.blocking(MODULE, "parse", 2, |args| parse(&args[0], &args[1], &Term::Nil));
-    functions.blocking(MODULE, "parse", 3, |args| parse(&args[0], &args[1], &args[2]));
-    functions.blocking(MODULE, "transform", 2, |args| write(&args[0], &args[1]));
+    let told = plane.telemetry().clone();
+    functions
+        .blocking(MODULE, "parse", 2, move |args| parse(&told, &args[0], &args[1], &Term::Nil));
+    let told = plane.telemetry().clone();
+    functions.blocking(MODULE, "parse", 3, move |args| parse(&told, &args[0], &args[1], &args[2]));
+    let told = plane.telemetry().clone();
+    functions.blocking(MODULE, "transform", 2, move |args| write(&told, &args[0], &args[1]));
     let shared = plane.clone();
     functions.blocking(MODULE, "route", 2, move |args| route(&shared, &args[0], &args[1]));
     let shared = plane.clone();
@@ -31,17 +40,61 @@ fn format(name: &Term, unsupported: &'static str) -> Result<&'static dyn Format,
 }
 
 /// `{:ok, graph}`, or with `report: true` `{:ok, graph, report}`.
-pub(super) fn parse(from: &Term, content: &Term, options: &Term) -> Outcome {
+pub(super) fn parse(telemetry: &Telemetry, from: &Term, content: &Term, options: &Term) -> Outcome {
     let source = shapes::text(content)?;
     let options = shapes::data_options(shapes::options(options)?);
     let format = match format(from, "unsupported_format") {
         Ok(format) => format,
         Err(answer) => return Ok(answer),
     };
-    Ok(match format.parse(source, &options) {
+    Ok(match parsed(telemetry, format, source, &options) {
         Ok(parsed) => answer(parsed.graph.to_term(), &parsed.report, options.is_on("report")),
         Err(fault) => error(parse_reason(&fault)),
     })
+}
+
+/// Parses, and says so.
+fn parsed(
+    telemetry: &Telemetry,
+    from: &dyn Format,
+    source: &str,
+    options: &Options,
+) -> Result<Parsed, ParseError> {
+    let started = Instant::now();
+    let parsed = from.parse(source, options);
+    let format = from.name();
+    telemetry.execute(&match &parsed {
+        Ok(parsed) => {
+            let operations = count(&parsed.graph);
+            Event::ParseComplete { format, operations, latency: started.elapsed() }
+        }
+        Err(_) => Event::ParseError { format },
+    });
+    parsed
+}
+
+/// Writes by `run`, and says so.
+fn written(
+    telemetry: &Telemetry,
+    target: &dyn Format,
+    graph: &Graph,
+    run: impl FnOnce() -> Result<Transformed, TransformError>,
+) -> Result<Transformed, TransformError> {
+    let started = Instant::now();
+    let done = run();
+    let target = target.name();
+    telemetry.execute(&match &done {
+        Ok(_) => {
+            let operations = count(graph);
+            Event::TransformComplete { target, operations, latency: started.elapsed() }
+        }
+        Err(_) => Event::TransformError { target },
+    });
+    done
+}
+
+fn count(graph: &Graph) -> u64 {
+    u64::try_from(graph.vertices.len()).unwrap_or(u64::MAX)
 }
 
 fn answer(value: Term, report: &Report, wanted: bool) -> Term {
@@ -53,7 +106,7 @@ fn answer(value: Term, report: &Report, wanted: bool) -> Term {
 }
 
 /// `{:ok, text}`, or with `report: true` `{:ok, text, report}`; takes a graph or a routing plan.
-pub(super) fn write(graph: &Term, options_term: &Term) -> Outcome {
+pub(super) fn write(telemetry: &Telemetry, graph: &Term, options_term: &Term) -> Outcome {
     let graph = shapes::graph_or_plan(graph)?;
     let options = shapes::options(options_term)?;
     let Some(to) = options.get("to").map(terms::term) else {
@@ -64,7 +117,8 @@ pub(super) fn write(graph: &Term, options_term: &Term) -> Outcome {
         Err(answer) => return Ok(answer),
     };
     let options = shapes::data_options(options);
-    Ok(match target.transform(&graph, &options) {
+    let run = || target.transform(&graph, &options);
+    Ok(match written(telemetry, target, &graph, run) {
         Ok(done) => answer(Term::from(done.text), &done.report, options.is_on("report")),
         Err(fault) => error(transform_reason(&fault)),
     })
@@ -79,18 +133,35 @@ fn convert(plane: &ControlPlane, from: &Term, content: &Term, options_term: &Ter
     let source = shapes::text(content)?;
     let policies = shapes::policy_names(&options);
     let options = shapes::data_options(options);
-    let steps = || -> Result<Term, Term> {
-        let parser = format(from, "unsupported_format")?;
-        let parsed = parser.parse(source, &options).map_err(|fault| error(parse_reason(&fault)))?;
+    let from = match format(from, "unsupported_format") {
+        Ok(format) => format,
+        Err(answer) => return Ok(answer),
+    };
+    let telemetry = plane.telemetry();
+    let started = Instant::now();
+    let steps = || -> Result<(Term, u64), Term> {
+        let parsed = parsed(telemetry, from, source, &options)
+            .map_err(|fault| error(parse_reason(&fault)))?;
         plane
             .route(&parsed.graph, to.clone(), policies.as_deref())
             .map_err(|fault| error(route_reason(&fault)))?;
         let target = format(&terms::term(&to), "unsupported_target")?;
-        let done = transform(&parsed.graph, parsed.report, target, &options)
+        let graph = &parsed.graph;
+        let run = || transform(graph, parsed.report, target, &options);
+        let done = written(telemetry, target, graph, run)
             .map_err(|fault| error(transform_reason(&fault)))?;
-        Ok(answer(Term::from(done.text), &done.report, options.is_on("report")))
+        let answer = answer(Term::from(done.text), &done.report, options.is_on("report"));
+        Ok((answer, count(graph)))
     };
-    Ok(steps().unwrap_or_else(|failed| failed))
+    let outcome = steps();
+    let (from, latency) = (from.name(), started.elapsed());
+    // A target that does not exist is a name that somebody made up.
+    let to = to.as_text().and_then(find).map_or("unsupported", Format::name);
+    telemetry.execute(&match outcome {
+        Ok((_, operations)) => Event::ConvertComplete { from, to, operations, latency },
+        Err(_) => Event::ConvertError { from, to },
+    });
+    Ok(outcome.map_or_else(|failed| failed, |(answer, _)| answer))
 }
 
 /// `:ok` when a text can be read. spec: contract 1.2, `validate/1`
@@ -107,8 +178,13 @@ mod tests {
     use erlang_interop::term::term;
 
     use super::*;
+    use crate::telemetry::events::Meta;
 
     const PLAYBOOK: &str = "- hosts: all\n  tasks:\n    - name: Install\n      apt: name=nginx\n";
+
+    fn told() -> Telemetry {
+        Telemetry::default()
+    }
 
     fn converted(options: Term) -> Outcome {
         convert(&ControlPlane::new(false), &term!(ansible), &Term::from(PLAYBOOK), &options)
@@ -136,20 +212,20 @@ mod tests {
             converted(term!([{to, nowhere}])),
             Ok(term!({error, {unsupported_target, nowhere}}))
         );
-        let bad = parse(&term!(bash), &Term::from(""), &Term::Nil);
+        let bad = parse(&told(), &term!(bash), &Term::from(""), &Term::Nil);
         assert_eq!(bad, Ok(term!({error, {unsupported_format, bash}})));
         let missing = converted(Term::Nil).unwrap_err();
         let reason = missing.reason.as_map().unwrap();
         assert!(reason.get_atom("__struct__").unwrap().is_atom("Elixir.KeyError"));
         assert!(reason.get_atom("key").unwrap().is_atom("to"));
-        let wrong = parse(&term!(ansible), &Term::from(1), &Term::Nil).unwrap_err();
+        let wrong = parse(&told(), &term!(ansible), &Term::from(1), &Term::Nil).unwrap_err();
         assert!(wrong.reason.is_atom("function_clause"));
     }
 
     #[test]
     fn broken_yaml_is_the_struct_of_yaml_elixir() {
         let source = Term::from("- hosts: [all\n  tasks: {\n");
-        let answer = parse(&term!(ansible), &source, &Term::Nil).unwrap();
+        let answer = parse(&told(), &term!(ansible), &source, &Term::Nil).unwrap();
         let reason =
             answer.as_tagged("error").unwrap()[0].as_tagged("yaml_parse_error").unwrap()[0].clone();
         let fields = reason.as_map().unwrap();
@@ -165,9 +241,38 @@ mod tests {
 
     #[test]
     fn a_graph_goes_out_and_comes_back() {
-        let parsed = parse(&term!(ansible), &Term::from(PLAYBOOK), &Term::Nil).unwrap();
+        let parsed = parse(&told(), &term!(ansible), &Term::from(PLAYBOOK), &Term::Nil).unwrap();
         let graph = &parsed.as_tagged("ok").unwrap()[0];
-        let written = write(graph, &term!([{to, salt}])).unwrap();
+        let written = write(&told(), graph, &term!([{to, salt}])).unwrap();
         assert_eq!(written, converted(term!([{to, salt}])).unwrap());
+    }
+
+    #[test]
+    fn what_was_done_is_told() {
+        let plane = ControlPlane::new(false);
+        let ask = |from: Term, source: &str, to: Term| {
+            convert(&plane, &from, &Term::from(source), &term!([{to, (to)}])).expect("an answer");
+        };
+        ask(term!(ansible), PLAYBOOK, term!(salt));
+        ask(term!(ansible), "- hosts: [", term!(salt));
+        ask(term!(ansible), PLAYBOOK, term!(made_up));
+        let happened: Vec<String> = plane
+            .telemetry()
+            .totals()
+            .filter(|(_, total)| *total > 0)
+            .map(|(name, total)| format!("{} {total}", name.path().join(".")))
+            .collect();
+        let wanted = [
+            "har.routing.decision 2",
+            "har.control_plane.routing.decision 2",
+            "har.data_plane.parse.complete 2",
+            "har.data_plane.parse.error 1",
+            "har.data_plane.transform.complete 1",
+            "har.convert.complete 1",
+            "har.convert.error 2",
+        ];
+        assert_eq!(happened, wanted);
+        let errors = plane.telemetry().recent(&["har", "convert", "error"]);
+        assert_eq!(errors[1].metadata[1], ("to", Meta::Atom("unsupported".into())));
     }
 }

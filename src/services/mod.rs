@@ -13,6 +13,7 @@ mod policies;
 mod routing;
 mod servers;
 mod shapes;
+mod telemetry;
 mod work;
 
 use erlang_interop::node::{Node, SpawnError};
@@ -24,12 +25,13 @@ use crate::control_plane::ControlPlane;
 /// Adds all functions of `HAR.*` to a table.
 pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
     har::register(functions, plane);
-    formats::register(functions);
+    formats::register(functions, plane.telemetry());
     graph::register(functions);
     routing::register(functions, plane);
     health::register(functions, plane);
     policies::register(functions, plane);
     others::register(functions);
+    telemetry::register(functions, plane.telemetry());
     cluster::register(functions, cluster);
     work::register(functions, &cluster.distributor);
 }
@@ -77,6 +79,11 @@ mod tests {
         // They compute and nothing else.
         "HAR.DataPlane.*",
         "HAR.Semantic.*",
+        // They measure this node, as it does every ten seconds anyway.
+        "HAR.Telemetry.measure_memory/0",
+        "HAR.Telemetry.measure_process_count/0",
+        "HAR.Telemetry.events",
+        "HAR.Telemetry.metrics/0",
         "HAR.IPFS.Node.retrieve/1",
         "HAR.IPFS.Node.store/1",
         "HAR.Web.Endpoint.health_check/0",

@@ -66,7 +66,7 @@ fn the_stateful_set_configures_a_node() {
             }
             (None, "POD_NAME") => "har-0".to_owned(),
             (None, "POD_NAMESPACE") => "mesh".to_owned(),
-            (None, "POD_IP") => "10.1.2.3".to_owned(),
+            (None, "POD_IP" | "HAR_OPS_INTERFACE") => "10.1.2.3".to_owned(),
             (None, _) => "FROM_A_SECRET".to_owned(),
         };
         variables.insert(name, value);
@@ -79,6 +79,8 @@ fn the_stateful_set_configures_a_node() {
         "distribution.listen_min 9100",
         "distribution.listen_max 9100",
         "epmd.port 4369",
+        "ops.port 9568",
+        "ops.interface 10.1.2.3",
     ];
     assert_shows(&shown, &settings);
     assert!(shown.contains("kubernetes_dns_srv"), "{shown}");
@@ -126,7 +128,21 @@ fn ports_have_the_same_names_and_numbers_everywhere() {
         assert_eq!(outside["targetPort"], name);
         assert_eq!(policy["spec"]["ingress"][0]["ports"][at]["port"], name);
     }
-    assert!(CONTAINERFILE.contains("EXPOSE 4369 9100\n"));
+    // Who asks for metrics or probes asks a pod, not the service.
+    assert_eq!(container["ports"][2]["name"], "ops");
+    let ops = &container["ports"][2]["containerPort"];
+    assert_eq!(policy["spec"]["ingress"][1]["ports"][0]["port"], "ops");
+    let annotations = &set["spec"]["template"]["metadata"]["annotations"];
+    let scraped = annotations["prometheus.io/port"].as_str().expect("a port");
+    assert_eq!(ops.as_u64().expect("a number").to_string(), scraped);
+    let variable = |entry: &&Value| entry["name"] == "HAR_OPS_PORT";
+    let set_to = container["env"].as_sequence().expect("variables").iter().find(variable);
+    assert_eq!(set_to.expect("the port")["value"], scraped);
+    for (probe, path) in [("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")] {
+        assert_eq!(container[probe]["httpGet"]["port"], "ops");
+        assert_eq!(container[probe]["httpGet"]["path"], path);
+    }
+    assert!(CONTAINERFILE.contains("EXPOSE 4369 9100 9568\n"));
     assert_eq!(service["metadata"]["name"], set["spec"]["serviceName"]);
 }
 
@@ -163,10 +179,8 @@ fn the_commands_are_commands_of_har() {
     let set = of_kind("StatefulSet");
     let container = &set["spec"]["template"]["spec"]["containers"][0];
     let mut commands = Vec::new();
-    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
-        let command = container[probe]["exec"]["command"].as_sequence().expect("a command");
-        commands.push(command[1..].to_vec());
-    }
+    let command = container["startupProbe"]["exec"]["command"].as_sequence().expect("a command");
+    commands.push(command[1..].to_vec());
     commands.push(container["args"].as_sequence().expect("arguments").clone());
     let start = UNIT.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/har "));
     commands.push(start.expect("a command").split(' ').map(Value::from).collect());

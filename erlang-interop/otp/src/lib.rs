@@ -33,6 +33,7 @@ pub mod sys;
 pub mod task;
 pub mod task_supervisor;
 
+pub use builtin::memory;
 pub use functions::{Call, Caller, Functions, FunctionsBuilder, Outcome};
 pub use policy::{CallPolicy, Decision};
 pub use reason::{Class, Exception, Frame};

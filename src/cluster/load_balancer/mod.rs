@@ -69,6 +69,15 @@ impl LoadBalancer {
             .unwrap_or_else(|| node.name().clone())
     }
 
+    /// What a call to each measured peer takes.
+    #[must_use]
+    pub fn latencies(&self) -> Vec<(String, Duration)> {
+        let measures = self.state.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        let latency =
+            |(peer, measure): (&Atom, &Measure)| Some((peer.as_str().to_owned(), measure.latency?));
+        measures.iter().filter_map(latency).collect()
+    }
+
     /// Processes of `node` beyond those it has when it idles: what it is busy with.
     #[must_use]
     pub fn load(&self, node: &Node) -> u64 {

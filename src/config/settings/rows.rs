@@ -64,6 +64,9 @@ impl Settings {
             row("balancing.strategy", &self.balancing, self.balancing.value.as_str().to_owned()),
             row("routing.table", &self.routing_table, table),
             row("routing.strict_health", &self.strict_health, self.strict_health.value.to_string()),
+        ]);
+        rows.extend(self.ops.rows());
+        rows.extend([
             row("log.format", &self.log_format, choice(self.log_format.value)),
             row("log.level", &self.log_level, self.log_level.value.clone()),
             row("diagnostics.enabled", &self.diagnostics, self.diagnostics.value.to_string()),

@@ -51,12 +51,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("semantic", &[]),
     ("data_plane", &["semantic"]),
     ("security", &[]),
-    ("control_plane", &["semantic", "data_plane", "security"]),
+    ("control_plane", &["semantic", "data_plane", "security", "telemetry"]),
     ("telemetry", &["config"]),
     ("config", &["telemetry", "security"]),
     ("services", &["semantic", "data_plane", "control_plane", "cluster", "telemetry", "config"]),
     ("cluster", &["config", "telemetry"]),
-    ("node", &["services", "control_plane", "cluster", "config", "telemetry", "security"]),
+    ("ops", &["telemetry"]),
+    ("node", &["services", "control_plane", "cluster", "config", "telemetry", "security", "ops"]),
 ];
 
 /// `cargo metadata` of this workspace; with `all` also of every crate it is built from.

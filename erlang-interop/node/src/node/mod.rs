@@ -50,6 +50,8 @@ struct Inner {
     unlink_ids: AtomicU64,
     group_leader: Mutex<Pid>,
     alive: AtomicBool,
+    /// Whether EPMD knows the node, or does not have to.
+    registered: AtomicBool,
     stopping: AtomicBool,
     stop: Notify,
     /// Set, never cleared, when `shutdown` has done its work.
@@ -93,6 +95,7 @@ impl Node {
             unlink_ids: AtomicU64::new(1),
             group_leader,
             alive: AtomicBool::new(false),
+            registered: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             stopped: watch::Sender::new(false),
@@ -140,6 +143,11 @@ impl Node {
     /// How many processes there are.
     pub fn process_count(&self) -> usize {
         self.table().len()
+    }
+
+    /// How many messages wait in the mailboxes of all processes. It looks at each process.
+    pub fn messages_waiting(&self) -> usize {
+        self.table().messages_waiting()
     }
 
     /// Whether a process of this node lives: `is_process_alive/1`.

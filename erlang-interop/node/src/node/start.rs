@@ -66,6 +66,8 @@ impl Node {
         let listener = Listener::bind(self.config())?;
         let address = listener.address();
         let mut registration = None;
+        // Who needs no daemon is found without.
+        self.0.registered.store(true, Ordering::Release);
         if let (
             Transport::Tcp | Transport::Tls(_),
             Epmd::Daemon { address: daemon, port },
@@ -93,6 +95,15 @@ impl Node {
     pub fn listen_address(&self) -> Option<SocketAddr> {
         let listening = self.0.listening.lock().unwrap_or_else(PoisonError::into_inner);
         listening.as_ref().and_then(|listening| listening.address)
+    }
+
+    /// Whether peers that look for this node find it: it listens, and EPMD knows it if there is one
+    /// that has to.
+    pub fn is_reachable(&self) -> bool {
+        self.0.registered.load(Ordering::Acquire)
+            && self.is_alive()
+            && !self.is_stopping()
+            && self.0.listening.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Stops the node: it is unregistered, its processes get `shutdown` and after the grace `kill`,
@@ -216,6 +227,7 @@ async fn keep_registered(
             () = node.stopping() => return,
             () = registered.lost() => {}
         }
+        node.0.registered.store(false, Ordering::Release);
         tracing::warn!(address = %client.address(), "EPMD went away");
         let (mut told, mut pause) = (Told::default(), EPMD_RETRY_MIN);
         registered = loop {
@@ -231,6 +243,7 @@ async fn keep_registered(
             }
             pause = (2 * pause).min(EPMD_RETRY_MAX);
         };
+        node.0.registered.store(true, Ordering::Release);
         tracing::info!(address = %client.address(), "registered at EPMD again");
     }
 }

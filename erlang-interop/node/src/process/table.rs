@@ -137,6 +137,15 @@ impl ProcessTable {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Messages in the mailboxes of all processes, counted shard by shard.
+    pub(crate) fn messages_waiting(&self) -> usize {
+        let count = |shard: &Shard| -> usize {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.values().map(|process| process.message_count()).sum()
+        };
+        self.shards.iter().map(count).sum()
+    }
+
     /// All live processes, shard by shard.
     pub(crate) fn all(&self) -> Vec<Arc<Process>> {
         let mut all = Vec::with_capacity(self.len());

@@ -28,6 +28,8 @@ use crate::gen_server::{CallError, call_from};
 use crate::limits::CALL_TIMEOUT;
 use crate::reason::Exception;
 
+pub use system::memory;
+
 /// Adds all built-in functions.
 pub(crate) fn register(builder: &mut FunctionsBuilder) {
     application::register(builder);

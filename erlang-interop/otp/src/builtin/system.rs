@@ -97,9 +97,10 @@ fn resident() -> i64 {
     kilobytes.unwrap_or_default().saturating_mul(1024)
 }
 
-/// What `memory/0` lists. One allocator serves all, so only the total is known; the parts are
-/// estimates from counts, for tools that add them up.
-pub(super) fn memory(node: &Node, kind: &str) -> Option<i64> {
+/// What `erlang:memory/1` tells of a kind, in bytes: `total`, `processes`, `system`, … One allocator
+/// serves all, so only the total is known; the parts are estimates from counts, for tools that add
+/// them up. `None`: there is no such kind.
+pub fn memory(node: &Node, kind: &str) -> Option<i64> {
     let processes = i64::try_from(node.process_count()).unwrap_or(i64::MAX).saturating_mul(1024);
     let atoms = i64::try_from(Atom::table_len()).unwrap_or(i64::MAX).saturating_mul(64);
     let total = resident();
