@@ -1,7 +1,11 @@
-//! Nodes that the API of Kubernetes tells, asked over TLS. Its answers in `tests/data/kubernetes` are
-//! written after its documentation.
+//! Nodes that the API of Kubernetes tells, asked over TLS. Its answers in `tests/data/kubernetes` were
+//! recorded from a real one; `test/run --only kubernetes` asks a real one again.
 
+#[cfg(feature = "__kube_apiserver")]
+mod real;
 mod server;
+#[cfg(feature = "__kube_apiserver")]
+mod with_real;
 
 use crate::beam::Beam;
 use crate::discovery::{Mesh, assert_met};
@@ -25,15 +29,19 @@ const LOST: &str = "nodedown peer='found@127.0.0.1'";
 
 /// The topology of a pod whose service account lies in `mesh`'s home.
 fn topology(mesh: &Mesh, api: &ApiServer, more: &str) -> String {
-    mesh.home.file("ca.crt", &api.ca);
-    mesh.home.file("token", &format!("{}\n", api.script().token));
+    let token = api.script().token.clone();
+    topology_of(mesh, api.port, &api.ca, &token, more)
+}
+
+fn topology_of(mesh: &Mesh, port: u16, ca: &str, token: &str, more: &str) -> String {
+    mesh.home.file("ca.crt", ca);
+    mesh.home.file("token", &format!("{token}\n"));
     mesh.home.file("namespace", "mesh");
     format!(
         "{{strategy: Cluster.Strategy.Kubernetes, config: {{kubernetes_node_basename: found, \
          kubernetes_selector: app.kubernetes.io/name=har, \
-         kubernetes_master: '127.0.0.1:{}', kubernetes_service_account_path: {}, \
+         kubernetes_master: '127.0.0.1:{port}', kubernetes_service_account_path: {}, \
          polling_interval: 100{more}}}}}",
-        api.port,
         mesh.home.path().display()
     )
 }
@@ -104,11 +112,11 @@ fn a_watch_goes_on_where_it_was_and_is_begun_anew_when_that_is_gone() {
     finder.stderr.wait_for(CONNECTED);
     api.say(BOOKMARK);
     api.script().watch.push_back(Said::End);
-    eventually("it goes on", || (api.asked("resourceVersion=99") == 1).then_some(()));
+    eventually("it goes on", || (api.asked("resourceVersion=205") == 1).then_some(()));
     assert_eq!(api.asked("limit="), 1);
     api.say(GONE);
     eventually("a new list", || (api.asked("limit=") == 2).then_some(()));
-    eventually("a new watch", || (api.asked("resourceVersion=41") == 2).then_some(()));
+    eventually("a new watch", || (api.asked("resourceVersion=201") == 2).then_some(()));
     assert!(!finder.stderr.text().contains("nodedown"), "{}", finder.stderr.text());
 }
 

@@ -97,7 +97,7 @@ fn serve(
             let answer = if token == script.token {
                 script.list.clone()
             } else {
-                (401, r#"{"kind":"Status","message":"Unauthorized","code":401}"#.to_owned())
+                (401, include_str!("../../data/kubernetes/unauthorized.json").to_owned())
             };
             script.asked.push(path.clone());
             script.answered.push(answer.0);
