@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use erlang_node::{Context, DemonitorOptions, ExitReason, Node, SpawnOptions};
 use erlang_term::{Atom, Reference, Term, atom};
-use tokio::time::Instant;
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
 
 use crate::client::{in_process, is_connected};
 use crate::erpc;
@@ -94,7 +95,8 @@ pub async fn abcast(context: &Context, nodes: &[Atom], name: &Atom, message: imp
 }
 
 /// `rpc:sbcast/3`: as [`abcast`], and waits until the message is in the mailboxes. Gives the nodes
-/// where it is, and those where it isn't: none of that name, not reached, or no answer in time.
+/// where it is, and those where it isn't: none of that name, not reached, or no answer in time. The
+/// time counts from the call, so nodes that must be dialled don't add to it.
 pub async fn sbcast(
     context: &mut Context,
     nodes: &[Atom],
@@ -102,20 +104,30 @@ pub async fn sbcast(
     message: impl Into<Term>,
     timeout: Duration,
 ) -> (Vec<Atom>, Vec<Atom>) {
-    let (rex, request) = (atom!("rex"), Term::from((atom!("sbcast"), name, message.into())));
-    let mut asked = Vec::new();
-    for node in nodes {
-        asked.push((node, ask(context, node, &rex, request.clone()).await));
-    }
     let deadline = Instant::now() + timeout;
+    let (rex, request) = (atom!("rex"), Term::from((atom!("sbcast"), name, message.into())));
+    // All at once: a node that has to be dialled holds up none of the others.
+    let asked = join_all(nodes.iter().map(async |node| {
+        let server = (rex.clone(), node.clone());
+        let monitor = timeout_at(deadline, context.monitor(server.clone())).await.ok()?;
+        let request = Term::from((context.pid(), request.clone()));
+        // One that can't be asked in time does not answer in time either.
+        let _ = timeout_at(deadline, context.send(server, request)).await;
+        Some(monitor)
+    }))
+    .await;
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for (node, monitor) in asked {
-        let left = deadline.saturating_duration_since(Instant::now());
+    for (node, monitor) in nodes.iter().zip(asked) {
+        let answered = match monitor {
+            Some(monitor) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                answer(context, node, &rex, &monitor, left).await.ok()
+            }
+            None => None,
+        };
         // `Node`, or `{nonexisting_name, Name}`.
-        match answer(context, node, &rex, &monitor, left).await {
-            Ok(Term::Atom(_)) => good.push(node.clone()),
-            _ => bad.push(node.clone()),
-        }
+        let there = matches!(answered, Some(Term::Atom(_)));
+        if there { &mut good } else { &mut bad }.push(node.clone());
     }
     (good, bad)
 }
@@ -178,4 +190,42 @@ async fn answer(
 /// `rpc:cast/4`: nothing is waited for and nothing is told.
 pub async fn cast(node: &Node, at: &Atom, module: &Atom, function: &Atom, arguments: Vec<Term>) {
     erpc::cast(node, at, module, function, arguments).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use erlang_node::{Cookie, Epmd, NodeConfig, NodeName};
+
+    use super::*;
+    use crate::{Functions, StandardOptions, standard};
+
+    /// Two nodes that can't be found, each by a dial of seconds: the port mapper never answers.
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_sbcast_counts_from_the_call() {
+        let epmd = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = NodeName::new("a@127.0.0.1").unwrap();
+        let mut config = NodeConfig::new(name, Cookie::new("monster").unwrap());
+        let port = epmd.local_addr().unwrap().port();
+        config.epmd = Epmd::Daemon { address: Ipv4Addr::LOCALHOST.into(), port };
+        let node = Node::new(config).unwrap();
+        let functions = Functions::builder().build();
+        let _services = standard(&node, functions, StandardOptions::default()).unwrap();
+        let [lost, here, gone] =
+            ["b@127.0.0.1", "a@127.0.0.1", "c@127.0.0.1"].map(|name| Atom::new(name).unwrap());
+        let nodes = [lost.clone(), here.clone(), gone.clone()];
+        let result = in_process(&node, async move |mut context: Context| {
+            context.register(&atom!("sink")).unwrap();
+            let (began, timeout) = (Instant::now(), Duration::from_millis(500));
+            let told = sbcast(&mut context, &nodes, &atom!("sink"), atom!("x"), timeout).await;
+            let took = began.elapsed();
+            (told, took, context.receive().await.into_term())
+        });
+        // In virtual time; a millisecond is the clock's grain.
+        let (told, took, message) = result.await.unwrap();
+        assert_eq!(told, (vec![here], vec![lost, gone]));
+        assert!(took <= Duration::from_millis(501), "{took:?}");
+        assert_eq!(message, Term::from(atom!("x")));
+    }
 }
