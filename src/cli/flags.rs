@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use erlang_interop::node::Network;
 
 use crate::config::{
-    Environment, Flags, List, LogFormat, NameDomain, NodePattern, ProtoDist, Settings,
+    Environment, Flags, List, LogFormat, NameDomain, NodePattern, PlaceName, ProtoDist, Settings,
 };
 
 use super::Failure;
@@ -94,6 +94,12 @@ pub struct NodeFlags {
     /// Stay out of `nodes()` and of the full mesh
     #[arg(long)]
     hidden: bool,
+    /// Region of this node, as `eu`: policies may ask for it
+    #[arg(long, value_name = "NAME")]
+    region: Option<PlaceName>,
+    /// Zone within the region, as `eu-west-1a`
+    #[arg(long, value_name = "NAME")]
+    zone: Option<PlaceName>,
     /// Connect to these nodes and stay connected [env: HAR_CLUSTER_NODES]
     #[arg(long, value_name = "NODE", num_args = 1.., value_delimiter = ',')]
     connect: Option<Vec<String>>,
@@ -132,6 +138,8 @@ impl NodeFlags {
             listen_max: self.listen_max,
             interface: self.interface,
             hidden: self.hidden.then_some(true),
+            region: self.region.clone(),
+            zone: self.zone.clone(),
             nodes: self.connect.clone(),
             diagnostics: self.diagnostics.then_some(true),
             allow_nodes: self.allow_nodes.clone(),

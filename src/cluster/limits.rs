@@ -49,6 +49,14 @@ pub(crate) const WATCH_GRACE: Duration = Duration::from_secs(15);
 pub(crate) const WATCH_AGE_MIN: Duration = Duration::from_secs(1);
 
 const _: () = assert!(PEERS_MAX <= PAGE_ITEMS * PAGES_MAX && PAGE_ITEMS <= PEERS_MAX);
+/// Longest digest of a routing table that is read; ours have 32 digits.
+pub(crate) const DIGEST_BYTES_MAX: usize = 64;
+/// Longest routing table that goes from node to node: ten thousand routes of 100 bytes.
+pub(crate) const TABLE_BYTES_MAX: usize = 1024 * 1024;
+/// How many tables ahead a node can be: more have not been loaded since the last meeting.
+pub(crate) const SERIAL_STEP_MAX: u64 = 1 << 32;
+/// How long a node may take to send its routing table before another is asked.
+pub(crate) const TABLE_ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Jobs that one node splits at the same time; one more is answered `overloaded`. Each has some
 /// processes for each node of the cluster.
 pub(crate) const JOBS_MAX: usize = 64;

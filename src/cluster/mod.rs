@@ -2,9 +2,11 @@
 
 mod back_off;
 mod discovery;
+mod exchange;
 mod keep_connected;
 mod limits;
 mod load_balancer;
+mod place;
 mod work;
 
 use erlang_interop::node::Node;
@@ -13,16 +15,20 @@ use tokio::task::JoinHandle;
 use crate::config::Settings;
 
 pub use discovery::{Discovery, Found, Report};
+pub use exchange::{Peers, SharedTable, TableMark, Told, tell_change};
 pub(crate) use keep_connected::keep_connected;
 pub use load_balancer::LoadBalancer;
 use load_balancer::keep_measuring;
-pub use work::{ChunkReport, Distributor, JobOptions, Overloaded};
+pub use place::Place;
+pub use work::{ChunkReport, Distributor, JobOptions, Overloaded, Share};
 
 /// What a node knows of its cluster. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     /// Finds nodes.
     pub discovery: Discovery,
+    /// What the HAR nodes among them told.
+    pub peers: Peers,
     /// Chooses among them.
     pub balancer: LoadBalancer,
     /// Splits jobs over them.
@@ -33,9 +39,11 @@ impl Cluster {
     /// A cluster of nobody yet.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
+        let peers = Peers::new(Place::of(settings));
         Self {
             discovery: Discovery::new(&settings.topologies.value),
-            balancer: LoadBalancer::new(settings.balancing.value),
+            balancer: LoadBalancer::new(settings.balancing.value, peers.clone()),
+            peers,
             distributor: Distributor::default(),
         }
     }

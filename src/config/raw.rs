@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use erlang_interop::node::{NamePattern, Network};
 
 use super::lists::{Entries, List, NodePattern, PeerCalls, PeerCookie};
+use super::place_name::PlaceName;
 use super::{Balancing, Topologies};
 use crate::security::{AuditedCalls, CallPattern};
 
@@ -76,6 +77,10 @@ pub struct RawNode {
     pub names: Option<NameDomain>,
     /// Whether the node stays out of `nodes()` and the full mesh.
     pub hidden: Option<bool>,
+    /// Region of this node: `eu`.
+    pub region: Option<PlaceName>,
+    /// Zone within the region: `eu-west-1a`.
+    pub zone: Option<PlaceName>,
     /// File that holds the cookie. The cookie itself has no key: files like this one get copied.
     pub cookie_file: Option<PathBuf>,
     /// Whether the system may write the memory of the node into a core file.

@@ -9,6 +9,7 @@ use erlang_interop::node::Network;
 use super::cookie::{self, CookieSource, ErlangCookie};
 use super::file::read_text;
 use super::lists::{List, NodePattern};
+use super::place_name::PlaceName;
 use super::sources::{NodeList, Sources, value_error};
 use super::{
     Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, RawConfig, Topologies,
@@ -88,6 +89,10 @@ pub struct Flags {
     pub interface: Option<IpAddr>,
     /// `--hidden`
     pub hidden: Option<bool>,
+    /// `--region`
+    pub region: Option<PlaceName>,
+    /// `--zone`
+    pub zone: Option<PlaceName>,
     /// `--connect`
     pub nodes: Option<Vec<String>>,
     /// `--proto-dist`
@@ -125,6 +130,10 @@ pub struct Settings {
     pub names: Setting<NameDomain>,
     /// Whether the node stays out of `nodes()` and the full mesh.
     pub hidden: Setting<bool>,
+    /// Region of this node; empty: not known.
+    pub region: Setting<PlaceName>,
+    /// Zone within the region; empty: not known.
+    pub zone: Setting<PlaceName>,
     /// Where the cookie is; `None` when there is no place to look.
     pub cookie: Option<Setting<CookieSource>>,
     /// Address to listen on.
@@ -214,6 +223,8 @@ impl Settings {
             name,
             names: domain,
             hidden: from.of("node.hidden", flags.hidden, node.hidden, || false)?,
+            region: from.of("node.region", flags.region, node.region, PlaceName::default)?,
+            zone: from.of("node.zone", flags.zone, node.zone, PlaceName::default)?,
             cookie,
             interface,
             listen_min: from.of(

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 
 use super::lists::{Entries, List};
+use super::place_name::PlaceName;
 use super::settings::{Origin, Setting};
 use super::{Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, Topologies};
 use crate::security::AuditedCalls;
@@ -90,6 +91,12 @@ impl FromText for Topologies {
     }
 }
 
+impl FromText for PlaceName {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 impl FromText for ProtoDist {
     fn from_text(text: &str) -> Result<Self, String> {
         from_choice(text)
@@ -138,6 +145,8 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "node.name" => &["HAR_NODE_NAME", "RELEASE_NODE"],
         "node.names" => &["HAR_NODE_NAMES", "RELEASE_DISTRIBUTION"],
         "node.hidden" => &["HAR_NODE_HIDDEN"],
+        "node.region" => &["HAR_NODE_REGION"],
+        "node.zone" => &["HAR_NODE_ZONE"],
         "node.cookie_file" => &["HAR_NODE_COOKIE_FILE"],
         "node.core_dumps" => &["HAR_NODE_CORE_DUMPS"],
         "distribution.interface" => &["HAR_DISTRIBUTION_INTERFACE", "POD_IP"],

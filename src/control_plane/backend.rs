@@ -23,6 +23,17 @@ impl Backend {
         format!("{}:{}", self.kind, self.name)
     }
 
+    /// The type, unless it has none.
+    pub(super) fn known_kind(&self) -> Option<&str> {
+        let known = !matches!(self.kind.as_str(), "" | "unknown" | "nil");
+        known.then_some(self.kind.as_str())
+    }
+
+    /// Whether it is on the node that routes: as its metadata says, else by its type.
+    pub(super) fn is_local(&self) -> bool {
+        self.metadata.text("locality").unwrap_or(&self.kind) == "local"
+    }
+
     /// The map that Elixir callers see.
     pub fn to_value(&self) -> Value {
         Map::new()

@@ -1,10 +1,13 @@
 //! Decisions: one backend for each operation, with the alternatives.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Backend, ControlPlane, HealthChecker, PolicyEngine, RoutingTable, Verdict};
+use super::index::{Candidate, Scratch};
+use super::policy::{applying, judge};
+use super::{Backend, ControlPlane, HealthChecker, Policy, PolicyStats, RoutingTable, Verdict};
 use crate::semantic::{DateTime, Graph, GraphError, Map, Operation, Value};
 use crate::telemetry::{Event, Telemetry, share};
 
@@ -46,12 +49,17 @@ pub struct RoutingPlan {
     pub policies_applied: Vec<String>,
 }
 
-/// The parts of a control plane, held still while a batch is routed.
+/// The parts of a control plane, held still while a batch is routed, and memory that is used again
+/// for each operation.
 struct Snapshot<'a> {
     table: &'a RoutingTable,
     health: &'a HealthChecker,
-    policies: &'a PolicyEngine,
+    policies: &'a [Policy],
+    facts: &'a Map,
     only: Option<&'a [String]>,
+    applying: Vec<&'a Policy>,
+    scratch: Scratch,
+    ranked: Vec<(i64, &'a Candidate)>,
     evaluations: u64,
     denials: u64,
 }
@@ -73,9 +81,16 @@ impl ControlPlane {
         if failed > 0 {
             return Err(RouteError::NoBackendAvailable(failed));
         }
+        let (table, policies) = (self.table(), self.policies());
+        let all = || table.policies().iter().chain(policies.policies());
         let names = match only {
-            Some(names) => names.to_vec(),
-            None => self.policies().policies().iter().map(|policy| policy.name.clone()).collect(),
+            // What is enforced had its say too.
+            Some(names) => {
+                let enforced = all().filter(|policy| policy.enforced).map(|policy| &policy.name);
+                let unnamed = enforced.filter(|name| !names.contains(name));
+                names.iter().chain(unnamed).cloned().collect()
+            }
+            None => all().map(|policy| policy.name.clone()).collect(),
         };
         Ok(RoutingPlan {
             decisions: decided.into_iter().flatten().collect(),
@@ -93,44 +108,61 @@ impl ControlPlane {
     ) -> Vec<Option<RoutingDecision>> {
         let started = Instant::now();
         let table = self.table();
-        let (decided, evaluations, denials) = {
-            let (health, policies) = (self.health(), self.policies());
-            let mut snapshot = Snapshot {
-                table: &table,
-                health: &health,
-                policies: &policies,
-                only,
-                evaluations: 0,
-                denials: 0,
-            };
-            let timestamp = DateTime::now();
-            let decide = |(place, operation)| snapshot.decide(place, operation, timestamp);
-            let decided: Vec<_> = operations.iter().enumerate().map(decide).collect();
-            (decided, snapshot.evaluations, snapshot.denials)
+        let (health, policies) = (self.health(), self.policies());
+        let mut snapshot = Snapshot {
+            table: &table,
+            health: &health,
+            policies: policies.policies(),
+            facts: self.facts(),
+            only,
+            applying: Vec::new(),
+            scratch: Scratch::default(),
+            ranked: Vec::new(),
+            evaluations: 0,
+            denials: 0,
         };
-        self.policies_mut().count(evaluations, denials);
-        tell(self.telemetry(), operations, &decided, started.elapsed(), denials);
+        let timestamp = DateTime::now();
+        let decide = |(place, operation)| snapshot.decide(place, operation, timestamp);
+        let decided: Vec<_> = operations.iter().enumerate().map(decide).collect();
+        policies.count(snapshot.evaluations, snapshot.denials);
+        tell(self.telemetry(), operations, &decided, started.elapsed(), snapshot.denials);
         decided
     }
 
-    /// The backends that policies allow, order kept.
-    pub fn apply_policies(
+    /// Counts of what policies decided, and how many are in force.
+    pub fn policy_stats(&self) -> PolicyStats {
+        let mut stats = self.policies().stats();
+        stats.policies += self.table().policies().len();
+        stats
+    }
+
+    /// What the policies (only those named, if any are, and the enforced ones) say of a backend.
+    pub fn evaluate(
         &self,
-        backends: Vec<Backend>,
+        backend: &Backend,
         operation: &Operation,
         only: Option<&[String]>,
-    ) -> Vec<Backend> {
-        let all = backends.len();
-        let allowed: Vec<Backend> = {
-            let policies = self.policies();
-            backends
-                .into_iter()
-                .filter(|backend| policies.evaluate(backend, operation, only) != Verdict::Deny)
-                .collect()
-        };
+    ) -> Verdict {
+        self.evaluate_all(std::slice::from_ref(backend), operation, only)[0]
+    }
+
+    /// The same of each of these backends.
+    pub fn evaluate_all(
+        &self,
+        backends: &[Backend],
+        operation: &Operation,
+        only: Option<&[String]>,
+    ) -> Vec<Verdict> {
+        let (table, policies) = (self.table(), self.policies());
+        let mut found = Vec::new();
+        let all = table.policies().iter().chain(policies.policies());
+        applying(all, operation, only, &mut found);
+        let verdicts: Vec<Verdict> =
+            backends.iter().map(|backend| judge(&found, backend, self.facts())).collect();
+        let denials = verdicts.iter().filter(|verdict| **verdict == Verdict::Deny).count();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        self.policies_mut().count(count(all), count(all - allowed.len()));
-        allowed
+        policies.count(count(backends.len()), count(denials));
+        verdicts
     }
 }
 
@@ -168,22 +200,31 @@ impl Snapshot<'_> {
         operation: &Operation,
         timestamp: DateTime,
     ) -> Option<RoutingDecision> {
-        let mut ranked: Vec<(i64, Arc<Backend>)> = Vec::new();
-        for backend in self.table.matching(operation) {
-            if !self.health.is_usable(&backend.id()) {
-                continue;
+        let Self { table, health, facts, applying: found, scratch, ranked, .. } = self;
+        applying(table.policies().iter().chain(self.policies), operation, self.only, found);
+        ranked.clear();
+        let (mut evaluations, mut denials, mut reordered) = (0, 0, false);
+        table.for_each(operation, scratch, |candidate| {
+            if !health.is_usable(&candidate.health_id) {
+                return;
             }
-            self.evaluations += 1;
-            match self.policies.evaluate(&backend, operation, self.only) {
-                Verdict::Deny => self.denials += 1,
+            evaluations += 1;
+            let priority = candidate.backend.priority;
+            match judge(found, &candidate.backend, facts) {
+                Verdict::Deny => denials += 1,
+                Verdict::Allow => ranked.push((priority, candidate)),
                 Verdict::Prefer(boost) => {
-                    ranked.push((backend.priority.saturating_add(boost), backend))
+                    ranked.push((priority.saturating_add(boost), candidate));
+                    reordered = true;
                 }
-                Verdict::Allow => ranked.push((backend.priority, backend)),
             }
+        });
+        self.evaluations += evaluations;
+        self.denials += denials;
+        if reordered {
+            ranked.sort_by_key(|(priority, _)| Reverse(*priority));
         }
-        ranked.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
-        let mut backends = ranked.into_iter().map(|(_, backend)| backend);
+        let mut backends = ranked.iter().map(|(_, candidate)| Arc::clone(&candidate.backend));
         let backend = backends.next()?;
         Some(RoutingDecision {
             operation: place,
@@ -205,7 +246,7 @@ impl RoutingPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Policy, Status};
+    use super::super::Status;
     use super::*;
     use crate::semantic::Kind;
 
@@ -214,13 +255,21 @@ mod tests {
         Graph { vertices: vec![operation], ..Graph::default() }
     }
 
+    fn deny_type(name: &str, kind: &str) -> Policy {
+        let deny = Map::new().with("name", name).with("type", Value::atom("deny"));
+        let kind = Map::new().with("backend_type", Value::atom(kind));
+        Policy::from_map(&deny.with("condition", kind))
+    }
+
+    fn names(decision: &RoutingDecision) -> Vec<&str> {
+        let all = std::iter::once(&decision.backend).chain(&decision.alternatives);
+        all.map(|backend| backend.name.as_str()).collect()
+    }
+
     #[test]
     fn a_fresh_control_plane_routes_and_a_strict_one_does_not() {
         let plan = ControlPlane::new(false).route(&graph(), Value::atom("salt"), None).unwrap();
-        assert_eq!(plan.decisions[0].backend.name, "systemd");
-        let alternatives: Vec<_> =
-            plan.decisions[0].alternatives.iter().map(|backend| backend.name.as_str()).collect();
-        assert_eq!(alternatives, ["salt.service", "passthrough"]);
+        assert_eq!(names(&plan.decisions[0]), ["systemd", "salt.service", "passthrough"]);
         let strict = ControlPlane::new(true).route(&graph(), Value::Null, None);
         assert_eq!(strict, Err(RouteError::NoBackendAvailable(1)));
     }
@@ -229,23 +278,60 @@ mod tests {
     fn unhealthy_and_denied_backends_are_passed_over() {
         let plane = ControlPlane::new(false);
         plane.health_mut().set("local:systemd", Status::Unhealthy);
-        let deny = Map::new().with("name", "no_remote").with("type", Value::atom("deny"));
-        let deny = deny.with("condition", Map::new().with("backend_type", Value::atom("remote")));
-        plane.policies_mut().add(Policy::from_map(&deny));
+        plane.policies_mut().add(deny_type("no_remote", "remote")).unwrap();
         let plan = plane.route(&graph(), Value::Null, None).unwrap();
         assert_eq!(plan.decisions[0].backend.name, "passthrough");
         assert_eq!(plane.policies().stats().denials, 1);
     }
 
     #[test]
-    fn a_refused_table_leaves_the_old_one() {
+    fn what_takes_everything_else_is_no_way_round_a_policy() {
         let plane = ControlPlane::new(false);
-        let before = plane.table();
-        assert!(plane.reload("routes: 1").is_err());
-        assert_eq!(*plane.table(), *before);
-        plane
-            .reload("routes:\n  - pattern: {operation: '*'}\n    backends: [{name: only}]\n")
-            .unwrap();
-        assert_eq!(plane.table().routes().len(), 1);
+        plane.policies_mut().add(deny_type("no_local", "local")).unwrap();
+        let plan = plane.route(&graph(), Value::Null, None).unwrap();
+        assert_eq!(names(&plan.decisions[0]), ["salt.service"]);
+        plane.policies_mut().add(deny_type("no_remote", "remote")).unwrap();
+        assert_eq!(
+            plane.route(&graph(), Value::Null, None),
+            Err(RouteError::NoBackendAvailable(1))
+        );
+    }
+
+    #[test]
+    fn a_preference_orders_backends_anew() {
+        let plane = ControlPlane::new(false);
+        let remote = Map::new().with("backend_type", Value::atom("remote"));
+        let prefer = Map::new().with("name", "away").with("type", Value::atom("prefer"));
+        let prefer = prefer.with("action", Map::new().with("boost", 60)).with("condition", remote);
+        plane.policies_mut().add(Policy::from_map(&prefer)).unwrap();
+        let plan = plane.route(&graph(), Value::Null, None).unwrap();
+        assert_eq!(names(&plan.decisions[0]), ["salt.service", "systemd", "passthrough"]);
+    }
+
+    #[test]
+    fn the_policies_of_a_table_hold_as_long_as_it_does() {
+        let plane = ControlPlane::new(false);
+        let policy = "policies:\n  - {name: no, type: deny, condition: {operation: 'service_*'}}\n";
+        let routes = "routes:\n  - pattern: {operation: '*'}\n    backends: [{name: a}]\n";
+        plane.reload(&format!("{routes}{policy}")).unwrap();
+        assert!(plane.route(&graph(), Value::Null, None).is_err());
+        // They are not among those that callers replace.
+        plane.policies_mut().load(Vec::new()).unwrap();
+        assert!(plane.route(&graph(), Value::Null, None).is_err());
+        plane.reload(routes).unwrap();
+        let plan = plane.route(&graph(), Value::Null, None).unwrap();
+        assert_eq!(names(&plan.decisions[0]), ["a"]);
+    }
+
+    #[test]
+    fn a_plan_names_the_policies_that_had_a_say() {
+        let plane = ControlPlane::new(false);
+        let enforced = Map::new().with("name", "mine").with("type", Value::atom("deny"));
+        let enforced = enforced.with("condition", Map::new().with("environment", "no such"));
+        let enforced = enforced.with("action", Value::atom("enforce"));
+        plane.policies_mut().load(vec![Policy::from_map(&enforced)]).unwrap();
+        let only = ["other".to_owned()];
+        let plan = plane.route(&graph(), Value::Null, Some(&only)).unwrap();
+        assert_eq!(plan.policies_applied, ["other", "mine"]);
     }
 }

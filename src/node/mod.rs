@@ -154,7 +154,10 @@ impl HarNode {
             (port.address(), tokio::spawn(port.serve(subject)))
         });
         let mut background = cluster.start(&node, settings.epmd_port.value);
-        let latencies = move || cluster.balancer.latencies();
+        let latencies = move || {
+            let measured = cluster.balancer.latencies().into_iter();
+            measured.map(|(peer, latency)| (peer.as_str().to_owned(), latency)).collect()
+        };
         background.push(tokio::spawn(keep_measuring(telemetry, node.clone(), latencies)));
         if let Some((mapper, wanted)) = mapper {
             background.push(tokio::spawn(wanted.keep(mapper)));
@@ -241,14 +244,14 @@ fn start_services(
         .diagnostics(settings.diagnostics.value);
     // `global` connects everybody to everybody; a hidden node has no part in that.
     options.global = !settings.hidden.value;
-    let plane = control_plane(settings)?;
+    let plane = control_plane(settings, cluster)?;
     plane.tell(telemetry);
     let mut functions = Functions::builder();
     functions.policy(guard::policy(&settings.security));
     services::register(&mut functions, &plane, cluster);
     let functions = functions.build();
     standard(node, functions.clone(), options)?;
-    services::start(node, &plane, &functions)?;
+    services::start(node, &plane, cluster, &functions)?;
     Ok(())
 }
 
@@ -265,19 +268,20 @@ async fn ops_port(settings: &Settings) -> Result<Option<OpsPort>, StartFailure> 
 /// As [`HarNode::start`].
 pub fn check(settings: &Settings) -> Result<(), StartFailure> {
     settings.security.peer_cookies()?;
-    control_plane(settings).map(drop)
+    control_plane(settings, &Cluster::new(settings)).map(drop)
 }
 
-fn control_plane(settings: &Settings) -> Result<ControlPlane, StartFailure> {
+fn control_plane(settings: &Settings, cluster: &Cluster) -> Result<ControlPlane, StartFailure> {
     let networks = BackendNetworks(settings.security.backend_networks.value.0.clone());
-    let plane = ControlPlane::within(networks, settings.strict_health.value);
+    let facts = services::node_facts(&settings.name.value, cluster);
+    let plane = ControlPlane::of_node(facts, networks, settings.strict_health.value);
     let path = &settings.routing_table.value;
     if path.as_os_str().is_empty() {
         return Ok(plane);
     }
     let refused = |reason| StartFailure::RoutingTable { path: path.clone(), reason };
     let text = read_text(path).map_err(|error| refused(error.to_string()))?;
-    plane.reload(&text).map_err(|error| refused(error.to_string()))?;
+    plane.begin_with(&text).map_err(|error| refused(error.to_string()))?;
     Ok(plane)
 }
 

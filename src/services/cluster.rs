@@ -1,25 +1,24 @@
 //! `HAR.Cluster.*`: which node an operation belongs to, and how nodes were found.
 
 use erlang_interop::node::{Node, NodeFilter};
-use erlang_interop::otp::{Call, Exception, FunctionsBuilder};
+use erlang_interop::otp::{Call, Exception, FunctionsBuilder, Outcome};
 use erlang_interop::term::{Atom, Term, term};
 
 use super::errors::key_error;
-use crate::cluster::{Cluster, Found, Report};
+use super::shapes;
+use crate::cluster::{Cluster, Found, LoadBalancer, Place, Report};
+use crate::control_plane::ControlPlane;
 
 const LOAD_BALANCER: &str = "Elixir.HAR.Cluster.LoadBalancer";
 const DISCOVERY: &str = "Elixir.HAR.Cluster.Discovery";
 const ROUND_ROBIN: &str = "Elixir.HAR.Cluster.RoundRobin";
 
-pub(super) fn register(functions: &mut FunctionsBuilder, cluster: &Cluster) {
+pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
     let balancer = &cluster.balancer;
-    let shared = balancer.clone();
+    let (shared, own_plane) = (balancer.clone(), plane.clone());
     functions.function(LOAD_BALANCER, "route_to_node", 1, move |call: Call| {
-        let balancer = shared.clone();
-        async move {
-            let key = id(&call.arguments[0])?;
-            Ok(Term::Atom(balancer.route(call.node(), key)))
-        }
+        let (balancer, plane) = (shared.clone(), own_plane.clone());
+        async move { route_to_node(&plane, &balancer, &call) }
     });
     let shared = balancer.clone();
     functions.function(LOAD_BALANCER, "load", 0, move |call: Call| {
@@ -39,6 +38,19 @@ pub(super) fn register(functions: &mut FunctionsBuilder, cluster: &Cluster) {
         let topologies = topologies(call.node(), &discovery.report());
         async move { Ok(topologies) }
     });
+}
+
+/// The node of an operation, as its id decides, among those that policies let have it; `nil` when
+/// there is none.
+fn route_to_node(plane: &ControlPlane, balancer: &LoadBalancer, call: &Call) -> Outcome {
+    let given = &call.arguments[0];
+    let key = id(given)?;
+    let confined = plane.confine(&[shapes::any_operation(given)], None);
+    let may = |name: &Atom, place: &Place| {
+        let facts = shapes::facts(name, place);
+        confined.iter().all(|one| one.allows(&facts))
+    };
+    Ok(balancer.route(call.node(), key, may).map_or_else(|| term!(nil), Term::Atom))
 }
 
 /// `[%{name: "lan", strategy: :gossip, nodes: [%{node: :"a@b", connected: true, failures: 0,

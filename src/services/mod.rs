@@ -10,17 +10,21 @@ mod har;
 mod health;
 mod others;
 mod policies;
+mod regions;
 mod routing;
 mod servers;
 mod shapes;
 mod telemetry;
 mod work;
 
+use std::sync::Arc;
+
 use erlang_interop::node::{Node, SpawnError};
 use erlang_interop::otp::{Functions, FunctionsBuilder};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, tell_change};
 use crate::control_plane::ControlPlane;
+use crate::semantic::{Map, terms};
 
 /// Adds all functions of `HAR.*` to a table.
 pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
@@ -32,16 +36,32 @@ pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster:
     policies::register(functions, plane);
     others::register(functions);
     telemetry::register(functions, plane.telemetry());
-    cluster::register(functions, cluster);
-    work::register(functions, &cluster.distributor);
+    cluster::register(functions, plane, cluster);
+    regions::register(functions, plane, cluster);
+    work::register(functions, plane, cluster);
 }
 
-/// Starts the registered servers `HAR.ControlPlane.RoutingTable` and its siblings.
+/// What policies may ask of the node of this name.
+pub fn node_facts(name: &str, cluster: &Cluster) -> Map {
+    shapes::facts(&terms::atom_of(name), cluster.peers.own())
+}
+
+/// Starts the registered servers `HAR.ControlPlane.RoutingTable` and its siblings, and what tells
+/// the other HAR nodes of this one.
 ///
 /// # Errors
 /// When a name is taken, there are too many processes, or the node stops.
-pub fn start(node: &Node, plane: &ControlPlane, functions: &Functions) -> Result<(), SpawnError> {
-    servers::start(node, plane, functions)
+pub fn start(
+    node: &Node,
+    plane: &ControlPlane,
+    cluster: &Cluster,
+    functions: &Functions,
+) -> Result<(), SpawnError> {
+    servers::start(node, plane, functions)?;
+    let (table, teller) = (regions::Table::new(plane, functions), node.clone());
+    cluster.peers.start(node, Arc::new(table))?;
+    plane.on_table_change(move || tell_change(&teller));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -64,6 +84,9 @@ mod tests {
         "HAR.Cluster.LoadBalancer.route_to_node/1",
         "HAR.Cluster.LoadBalancer.strategy/0",
         "HAR.Cluster.RoundRobin.next_node/0",
+        "HAR.Cluster.latencies/0",
+        "HAR.Cluster.latency_matrix/0",
+        "HAR.Cluster.nodes/0",
         "HAR.ControlPlane.HealthChecker.all_health/0",
         "HAR.ControlPlane.HealthChecker.filter_healthy/1",
         "HAR.ControlPlane.HealthChecker.get_health/1",
@@ -76,6 +99,7 @@ mod tests {
         "HAR.ControlPlane.Router.route_batch",
         "HAR.ControlPlane.RoutingTable.get_routes/0",
         "HAR.ControlPlane.RoutingTable.match/2",
+        "HAR.ControlPlane.RoutingTable.version/0",
         // They compute and nothing else.
         "HAR.DataPlane.*",
         "HAR.Semantic.*",

@@ -4,7 +4,7 @@ use erlang_interop::otp::{Exception, FunctionsBuilder, Outcome};
 use erlang_interop::term::{Term, atom, term};
 
 use super::shapes;
-use crate::control_plane::{Backend, ControlPlane, Policy, Verdict};
+use crate::control_plane::{Backend, ControlPlane, Policy, TooManyPolicies, Verdict};
 use crate::semantic::terms;
 
 pub(super) const POLICY_ENGINE: &str = "Elixir.HAR.ControlPlane.PolicyEngine";
@@ -49,14 +49,9 @@ pub(super) fn apply(
     let operation = shapes::operation(operation)?;
     let names = shapes::policy_names(&shapes::options(options)?);
     let backends = given.iter().map(shapes::backend).collect::<Result<Vec<Backend>, _>>()?;
-    let allowed = plane.apply_policies(backends.clone(), &operation, names.as_deref());
-    let mut left = allowed.iter().peekable();
-    // What is allowed keeps its order, so one walk finds the terms again.
-    let kept = given
-        .iter()
-        .zip(&backends)
-        .filter(|(_, backend)| left.next_if(|next| next == backend).is_some());
-    Ok(Term::list(kept.map(|(term, _)| term.clone())))
+    let verdicts = plane.evaluate_all(&backends, &operation, names.as_deref());
+    let kept = given.into_iter().zip(verdicts).filter(|(_, verdict)| *verdict != Verdict::Deny);
+    Ok(Term::list(kept.map(|(term, _)| term)))
 }
 
 pub(super) fn evaluate(
@@ -67,9 +62,7 @@ pub(super) fn evaluate(
 ) -> Outcome {
     let (backend, operation) = (shapes::backend(backend)?, shapes::operation(operation)?);
     let names = shapes::policy_names(&shapes::options(options)?);
-    let verdict = plane.policies().evaluate(&backend, &operation, names.as_deref());
-    plane.policies_mut().count(1, u64::from(verdict == Verdict::Deny));
-    Ok(match verdict {
+    Ok(match plane.evaluate(&backend, &operation, names.as_deref()) {
         Verdict::Allow => term!(allow),
         Verdict::Deny => term!(deny),
         Verdict::Prefer(boost) => Term::from((atom!("prefer"), boost)),
@@ -78,8 +71,7 @@ pub(super) fn evaluate(
 
 pub(super) fn add(plane: &ControlPlane, policy: &Term) -> Outcome {
     let policy = Policy::from_map(&shapes::map(policy)?);
-    plane.policies_mut().add(policy);
-    Ok(term!(ok))
+    Ok(changed(plane.policies_mut().add(policy)))
 }
 
 pub(super) fn remove(plane: &ControlPlane, name: &Term) -> Term {
@@ -94,17 +86,22 @@ pub(super) fn load(plane: &ControlPlane, policies: &Term) -> Outcome {
         .iter()
         .map(|policy| shapes::map(policy).map(|map| Policy::from_map(&map)))
         .collect::<Result<Vec<_>, Exception>>()?;
-    plane.policies_mut().load(policies);
-    Ok(term!(ok))
+    Ok(changed(plane.policies_mut().load(policies)))
 }
 
-/// The policies as they came.
+fn changed(outcome: Result<(), TooManyPolicies>) -> Term {
+    outcome.map_or_else(|_| term!({error, too_many_policies}), |()| term!(ok))
+}
+
+/// The policies as they came: those of the table, then those that callers set.
 pub(super) fn all(plane: &ControlPlane) -> Term {
-    Term::list(plane.policies().policies().iter().map(|policy| terms::map_term(&policy.source)))
+    let (table, policies) = (plane.table(), plane.policies());
+    let all = table.policies().iter().chain(policies.policies());
+    Term::list(all.map(|policy| terms::map_term(&policy.source)))
 }
 
 pub(super) fn stats(plane: &ControlPlane) -> Term {
-    let stats = plane.policies().stats();
+    let stats = plane.policy_stats();
     let number = |count: u64| Term::from(i64::try_from(count).unwrap_or(i64::MAX));
     Term::map([
         (atom!("evaluations"), number(stats.evaluations)),

@@ -30,6 +30,8 @@ pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
     functions.blocking(ROUTING_TABLE, "reload", 1, move |args| reload(&shared, &args[0]));
     let shared = plane.clone();
     functions.pure(ROUTING_TABLE, "get_routes", 0, move |_| Ok(routes(&shared)));
+    let shared = plane.clone();
+    functions.pure(ROUTING_TABLE, "version", 0, move |_| Ok(version(&shared)));
 }
 
 /// `{:ok, %RoutingPlan{}}`. The plan holds the graph as the caller gave it.
@@ -134,6 +136,14 @@ fn read_file(path: &str) -> Result<String, Term> {
         )));
     }
     Ok(source)
+}
+
+/// Which table is in force: `%{serial: 3, digest: "…"}`. Nodes with equal ones route alike.
+pub(super) fn version(plane: &ControlPlane) -> Term {
+    let table = plane.table();
+    let version = table.version();
+    let serial = i64::try_from(version.serial).unwrap_or(i64::MAX);
+    term!(#{serial => (serial), digest => (version.digest.as_str())})
 }
 
 /// The table as `[%{pattern: …, backends: […]}]`.

@@ -3,16 +3,25 @@
 use std::collections::BTreeMap;
 
 use erlang_interop::otp::Exception;
-use erlang_interop::term::Term;
+use erlang_interop::term::{Atom, Term};
 
+use crate::cluster::Place;
 use crate::control_plane::Backend;
 use crate::data_plane::Options;
-use crate::semantic::{Graph, Map, Operation, Value, terms};
+use crate::semantic::{Graph, Map, Operation, OperationType, Value, terms};
 
 /// The module atom of a routing plan.
 pub(super) const ROUTING_PLAN: &str = "Elixir.HAR.ControlPlane.RoutingPlan";
 /// The module atom of a routing decision.
 pub(super) const ROUTING_DECISION: &str = "Elixir.HAR.ControlPlane.RoutingDecision";
+
+/// What policies may ask of a node.
+pub(super) fn facts(node: &Atom, place: &Place) -> Map {
+    Map::new()
+        .with("name", node.as_str())
+        .with("region", place.region.known())
+        .with("zone", place.zone.known())
+}
 
 /// The options in a keyword list or map.
 pub(super) fn options(term: &Term) -> Result<Map, Exception> {
@@ -49,6 +58,18 @@ pub(super) fn graph_or_plan(term: &Term) -> Result<Graph, Exception> {
 /// An operation struct.
 pub(super) fn operation(term: &Term) -> Result<Operation, Exception> {
     Operation::from_term(term).ok_or_else(Exception::function_clause)
+}
+
+/// What can be read of an operation from a struct or from any map.
+pub(super) fn any_operation(term: &Term) -> Operation {
+    Operation::from_term(term).unwrap_or_else(|| {
+        let fields = term.as_map();
+        let field = |name: &str| fields.and_then(|fields| fields.get_atom(name));
+        let part = |name: &str| field(name).and_then(terms::map).unwrap_or_default();
+        let kind = field("type").and_then(Term::as_atom).map_or("", Atom::as_str);
+        let operation = Operation::new("", OperationType::from_name(kind), part("params"));
+        Operation { target: part("target"), metadata: part("metadata"), ..operation }
+    })
 }
 
 /// A UTF-8 binary.

@@ -3,21 +3,22 @@
 use std::time::Duration;
 
 use erlang_interop::otp::{Call, Exception, FunctionsBuilder, Outcome};
-use erlang_interop::term::{Term, atom, term};
+use erlang_interop::term::{Atom, Term, atom, term};
 
 use super::errors::{error, ok};
-use super::shapes;
-use crate::cluster::{ChunkReport, Distributor, JobOptions};
-use crate::semantic::{Map, Value};
+use super::shapes::{self, facts};
+use crate::cluster::{ChunkReport, Cluster, JobOptions, Share};
+use crate::control_plane::{Confined, ControlPlane};
+use crate::semantic::{Map, Operation, Value};
 
 const MODULE: &str = "Elixir.HAR";
 
-pub(super) fn register(functions: &mut FunctionsBuilder, distributor: &Distributor) {
+pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
     for arity in [1, 2] {
-        let shared = distributor.clone();
+        let (plane, cluster) = (plane.clone(), cluster.clone());
         functions.function(MODULE, "route_all", arity, move |call: Call| {
-            let distributor = shared.clone();
-            async move { route_all(&distributor, &call).await }
+            let (plane, cluster) = (plane.clone(), cluster.clone());
+            async move { route_all(&plane, &cluster, &call).await }
         });
     }
 }
@@ -25,16 +26,33 @@ pub(super) fn register(functions: &mut FunctionsBuilder, distributor: &Distribut
 /// `{:ok, results}`, one for each operation in order, as `route_batch` gives them; those of a chunk
 /// that failed are `{:error, {:chunk_failed, reason}}`. With `report: true` it is
 /// `{:ok, results, chunks}`. `{:error, :overloaded}`: nothing was done.
-async fn route_all(distributor: &Distributor, call: &Call) -> Outcome {
-    let operations = operations(&call.arguments[0])?;
+async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outcome {
+    let (given, read) = operations(&call.arguments[0])?;
     let options = shapes::options(call.arguments.get(1).unwrap_or(&Term::Nil))?;
     let job = job_options(&options)?;
-    let Ok(chunks) = distributor.route_all(call.node(), &operations, &job).await else {
+    let confined = plane.confine(&read, shapes::policy_names(&options).as_deref());
+    drop(read);
+    let places: Vec<Vec<usize>> = confined.iter().map(|one| one.operations.clone()).collect();
+    let share = |one: Confined| {
+        let operations = one.operations.iter().map(|place| given[*place].clone()).collect();
+        let (peers, node) = (cluster.peers.clone(), call.node().clone());
+        let may_have = move |name: &Atom| one.allows(&facts(name, &peers.place(&node, name)));
+        Share { operations, may_have: Box::new(may_have) }
+    };
+    let shares: Vec<Share> = confined.into_iter().map(share).collect();
+    let Ok(reports) = cluster.distributor.route_all(call.node(), &shares, &job).await else {
         return Ok(error(term!(overloaded)));
     };
-    let results = Term::list(chunks.iter().flat_map(answers));
+    let mut results = vec![Term::Nil; given.len()];
+    for (places, chunks) in places.iter().zip(&reports) {
+        for (place, answer) in places.iter().zip(chunks.iter().flat_map(answers)) {
+            results[*place] = answer;
+        }
+    }
+    let results = Term::list(results);
     Ok(if options.get("report").and_then(Value::as_flag) == Some(true) {
-        Term::from((atom!("ok"), results, Term::list(chunks.iter().map(chunk_term))))
+        let chunks = reports.iter().flatten().map(chunk_term);
+        Term::from((atom!("ok"), results, Term::list(chunks)))
     } else {
         ok(results)
     })
@@ -42,11 +60,11 @@ async fn route_all(distributor: &Distributor, call: &Call) -> Outcome {
 
 /// A list of operations, or the vertices of a graph. What is no operation is refused before it is
 /// sent anywhere.
-fn operations(given: &Term) -> Result<Vec<Term>, Exception> {
+fn operations(given: &Term) -> Result<(Vec<Term>, Vec<Operation>), Exception> {
     let vertices = given.as_map().and_then(|map| map.get_atom("vertices"));
-    let operations = shapes::list(vertices.unwrap_or(given))?;
-    operations.iter().try_for_each(|operation| shapes::operation(operation).map(drop))?;
-    Ok(operations)
+    let given = shapes::list(vertices.unwrap_or(given))?;
+    let read = given.iter().map(shapes::operation).collect::<Result<_, _>>()?;
+    Ok((given, read))
 }
 
 /// `chunk`, `in_flight`, `timeout`, `chunk_timeout` (positive integers, times in milliseconds);
@@ -97,7 +115,7 @@ fn chunk_term(chunk: &ChunkReport) -> Term {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::semantic::{Kind, Operation};
+    use crate::semantic::Kind;
 
     fn options(given: &Term) -> Result<JobOptions, Exception> {
         job_options(&shapes::options(given)?)
@@ -120,8 +138,8 @@ mod tests {
     fn a_job_is_a_list_or_a_graph_of_operations() {
         let one = Operation::new("a", Kind::ServiceStart, Map::new()).to_term();
         let list = Term::list([one.clone()]);
-        assert_eq!(operations(&list), Ok(vec![one.clone()]));
-        assert_eq!(operations(&term!(#{vertices => (list)})), Ok(vec![one]));
+        assert_eq!(operations(&list).unwrap().0, std::slice::from_ref(&one));
+        assert_eq!(operations(&term!(#{vertices => (list)})).unwrap().0, [one]);
         assert!(operations(&term!([x])).is_err());
         assert!(operations(&term!(x)).is_err());
     }

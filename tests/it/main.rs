@@ -15,6 +15,7 @@ mod hostile;
 mod kubernetes;
 mod ops;
 mod ping;
+mod regions;
 mod rpc;
 mod running;
 mod start;

@@ -17,13 +17,20 @@ pub(crate) fn free_port() -> u16 {
 
 /// Tries until `attempt` gives something.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    poll(attempt).unwrap_or_else(|| panic!("in vain: {what}"))
+}
+
+/// The same; `None` when it was in vain.
+pub(crate) fn poll<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = attempt() {
-            return found;
+            return Some(found);
         }
-        assert!(Instant::now() < deadline, "in vain: {what}");
+        if Instant::now() >= deadline {
+            return None;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use erlang_interop::term::{Atom, Term};
 
+use crate::cluster::place::Nearness;
 use crate::config::Balancing;
 
 /// Nodes that answer no later than this after the nearest count as equally near: less is the
@@ -17,6 +18,8 @@ pub(crate) struct Candidate {
     pub(crate) node: Atom,
     /// What is known of it.
     pub(crate) measure: Measure,
+    /// How near it is by its region and zone.
+    pub(crate) nearness: Nearness,
 }
 
 /// What was measured at a node; `None` until it has answered.
@@ -48,7 +51,11 @@ pub(crate) fn choose(
             candidates.retain(|candidate| load(candidate) == least);
             rendezvous(key, &candidates)
         }
+        // The own zone, else the own region, whatever was measured: a link that is quick for once
+        // must not draw work across an ocean.
         Balancing::Latency => {
+            let nearest = candidates.iter().map(|candidate| candidate.nearness).min()?;
+            candidates.retain(|candidate| candidate.nearness == nearest);
             let latency =
                 |candidate: &Candidate| candidate.measure.latency.unwrap_or(Duration::MAX);
             let near = candidates.iter().map(latency).min()?.saturating_add(NEAR);
@@ -91,6 +98,7 @@ mod tests {
         let candidate = |name: &&str| Candidate {
             node: Atom::new(name).expect("short"),
             measure: Measure::default(),
+            nearness: Nearness::default(),
         };
         names.iter().map(candidate).collect()
     }
@@ -99,6 +107,7 @@ mod tests {
         let candidate = |(name, load, latency): &(&str, Option<u64>, Option<u64>)| Candidate {
             node: Atom::new(name).expect("short"),
             measure: Measure { load: *load, latency: latency.map(Duration::from_millis) },
+            nearness: Nearness::default(),
         };
         given.iter().map(candidate).collect()
     }
@@ -168,6 +177,23 @@ mod tests {
         let shared: BTreeSet<String> =
             (0..50).map(|n| chosen(Balancing::Latency, &format!("k{n}"), 0, from())).collect();
         assert_eq!(shared, ["a@h", "b@h"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn the_own_zone_comes_before_the_own_region_and_both_before_what_answers_sooner() {
+        let place = |nearness: [Nearness; 3]| {
+            let names = [("a@h", None, Some(9)), ("b@h", None, Some(5)), ("c@h", None, Some(0))];
+            let mut from = measured(&names);
+            for (candidate, nearness) in from.iter_mut().zip(nearness) {
+                candidate.nearness = nearness;
+            }
+            chosen(Balancing::Latency, "k", 0, from)
+        };
+        use Nearness::{Elsewhere, Region, Zone};
+        assert_eq!(place([Zone, Region, Elsewhere]), "a@h");
+        assert_eq!(place([Elsewhere, Region, Elsewhere]), "b@h");
+        assert_eq!(place([Elsewhere, Elsewhere, Elsewhere]), "c@h");
+        assert_eq!(place([Zone, Zone, Region]), "b@h");
     }
 
     /// The share of 20,000 keys whose node changes when an eleventh joins ten.

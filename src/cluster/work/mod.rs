@@ -7,6 +7,7 @@
 
 mod plan;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,22 +82,46 @@ impl Default for Distributor {
 }
 
 impl Distributor {
-    /// Has operations routed by all nodes. Gives the reports of the chunks in order; those of one
-    /// job have the same number of operations each, but the last. Dropped before its end, the job
-    /// is cancelled: its tasks are shut down.
+    /// Has operations routed by all nodes that may have them. Gives for each share the reports of
+    /// its chunks, in order. Dropped before its end, the job is cancelled: its tasks are shut down.
     ///
     /// # Errors
     /// [`Overloaded`]; nothing was started then.
     pub async fn route_all(
         &self,
         node: &Node,
-        operations: &[Term],
+        shares: &[Share],
         options: &JobOptions,
-    ) -> Result<Vec<ChunkReport>, Overloaded> {
+    ) -> Result<Vec<Vec<ChunkReport>>, Overloaded> {
         let _running = self.jobs.try_acquire().map_err(|_| Overloaded)?;
-        let size = chunk_size(operations.len(), workers(node).count(), options.chunk);
-        let chunks: Vec<&[Term]> = operations.chunks(size).collect();
-        Ok(run(node, &chunks, options).await)
+        let operations = shares.iter().map(|share| share.operations.len()).sum();
+        let size = chunk_size(operations, workers(node).count(), options.chunk);
+        let of_share = |(number, share): (usize, &'_ Share)| {
+            share.operations.chunks(size).map(|chunk| (number, chunk.to_vec())).collect::<Vec<_>>()
+        };
+        let chunks: Vec<(usize, Vec<Term>)> =
+            shares.iter().enumerate().flat_map(of_share).collect();
+        let reports = run(node, &chunks, shares, options).await;
+        let mut found: Vec<Vec<ChunkReport>> = shares.iter().map(|_| Vec::new()).collect();
+        for ((share, _), report) in chunks.iter().zip(reports) {
+            found[*share].push(report);
+        }
+        Ok(found)
+    }
+}
+
+/// Operations of a job that the same nodes may have.
+pub struct Share {
+    /// The operations.
+    pub operations: Vec<Term>,
+    /// Whether a node may have them. Asked again whenever something is started: nodes come and go.
+    pub may_have: Box<dyn Fn(&Atom) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is in them is nobody's business.
+        f.debug_struct("Share").field("operations", &self.operations.len()).finish_non_exhaustive()
     }
 }
 
@@ -115,19 +140,27 @@ enum Event {
     Rested(Atom),
 }
 
-async fn run(node: &Node, chunks: &[&[Term]], options: &JobOptions) -> Vec<ChunkReport> {
+async fn run(
+    node: &Node,
+    chunks: &[(usize, Vec<Term>)],
+    shares: &[Share],
+    options: &JobOptions,
+) -> Vec<ChunkReport> {
     let deadline = Instant::now() + options.timeout.min(JOB_TIME_MAX);
     let mut plan = Plan::new(
-        chunks.iter().map(|chunk| chunk.len()),
+        chunks.iter().map(|(share, chunk)| (chunk.len(), *share)),
         options.in_flight.min(CHUNKS_IN_FLIGHT_MAX),
     );
     let mut events = JoinSet::new();
     // Dropped with this function, however it ends: then attempts that still run give up.
     let (_job, cancelled) = watch::channel(());
     let late = loop {
-        plan.offer(workers(node));
+        plan.offer(workers(node).map(|node| {
+            let may = shares.iter().map(|share| (share.may_have)(&node)).collect();
+            (node, may)
+        }));
         while let Some((chunk, worker)) = plan.start_next() {
-            let mut arguments = vec![Term::list(chunks[chunk].iter().cloned())];
+            let mut arguments = vec![Term::list(chunks[chunk].1.iter().cloned())];
             arguments.extend(options.route_options.clone());
             let one = One {
                 node: worker,

@@ -35,6 +35,8 @@ pub struct ChunkReport {
 #[derive(Debug, Default)]
 struct Chunk {
     operations: usize,
+    /// Which [`Shares`] it belongs to.
+    share: usize,
     starts: u32,
     failures: u32,
     /// Where it was started, in order.
@@ -49,7 +51,11 @@ struct Worker {
     /// Chunks that it may have at once: fewer after it was overloaded, one more for each answer.
     window: usize,
     resting: bool,
+    shares: Shares,
 }
+
+/// For each share of a job, whether a node may have it.
+pub(super) type Shares = Vec<bool>;
 
 /// The chunks of a job and the nodes that work on it.
 #[derive(Debug)]
@@ -62,9 +68,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Of chunks with so many operations each.
-    pub(super) fn new(sizes: impl IntoIterator<Item = usize>, window_max: usize) -> Self {
-        let chunk = |operations| Chunk { operations, ..Chunk::default() };
+    /// Of chunks with so many operations each, and the share of the job that they belong to.
+    pub(super) fn new(sizes: impl IntoIterator<Item = (usize, usize)>, window_max: usize) -> Self {
+        let chunk = |(operations, share)| Chunk { operations, share, ..Chunk::default() };
         let chunks: Vec<Chunk> = sizes.into_iter().map(chunk).collect();
         Self {
             waiting: (0..chunks.len()).collect(),
@@ -75,12 +81,14 @@ impl Plan {
         }
     }
 
-    /// Takes nodes in; one that went during this job stays out.
-    pub(super) fn offer(&mut self, nodes: impl IntoIterator<Item = Atom>) {
-        for node in nodes {
+    /// Takes nodes in, each with the shares that it may have now; one that went during this job
+    /// stays out.
+    pub(super) fn offer(&mut self, nodes: impl IntoIterator<Item = (Atom, Shares)>) {
+        for (node, shares) in nodes {
             if !self.gone.contains(&node) {
                 let window = self.window_max;
-                self.workers.entry(node).or_insert(Worker { running: 0, window, resting: false });
+                let new = Worker { running: 0, window, resting: false, shares: Shares::new() };
+                self.workers.entry(node).or_insert(new).shares = shares;
             }
         }
     }
@@ -89,9 +97,11 @@ impl Plan {
     /// it, as long as there is one.
     pub(super) fn start_next(&mut self) -> Option<(usize, Atom)> {
         let (place, node) = self.waiting.iter().enumerate().find_map(|(place, chunk)| {
-            let tried = &self.chunks[*chunk].tried;
-            let all_tried = self.workers.keys().all(|node| tried.contains(node));
-            let free = self.workers.iter().filter(|(node, worker)| {
+            let Chunk { tried, share, .. } = &self.chunks[*chunk];
+            let may = |worker: &Worker| worker.shares.get(*share) == Some(&true);
+            let able = || self.workers.iter().filter(|(_, worker)| may(worker));
+            let all_tried = able().all(|(node, _)| tried.contains(node));
+            let free = able().filter(|(node, worker)| {
                 let room = worker.running < worker.window && !worker.resting;
                 room && (all_tried || !tried.contains(node))
             });
@@ -182,8 +192,8 @@ mod tests {
     use super::*;
 
     fn plan(chunks: usize, window: usize, nodes: &[&str]) -> Plan {
-        let mut plan = Plan::new(std::iter::repeat_n(1, chunks), window);
-        plan.offer(nodes.iter().map(|name| Atom::new(name).expect("short")));
+        let mut plan = Plan::new(std::iter::repeat_n((1, 0), chunks), window);
+        plan.offer(nodes.iter().map(|name| (Atom::new(name).expect("short"), vec![true])));
         plan
     }
 
@@ -213,7 +223,7 @@ mod tests {
         for chunk in [0, 2] {
             plan.record(chunk, &atom!("a@h"), Attempt::Gone(term!(noconnection)));
         }
-        plan.offer([atom!("a@h")]);
+        plan.offer([(atom!("a@h"), vec![true])]);
         for chunk in [1, 3] {
             plan.record(chunk, &atom!("b@h"), Attempt::Answered(vec![Term::from(chunk)]));
         }
@@ -286,5 +296,31 @@ mod tests {
         assert_eq!(plan.start_next(), None);
         let outcomes: Vec<_> = plan.finish(false).into_iter().map(|r| r.outcome).collect();
         assert_eq!(outcomes, [Err(term!(noproc)), Err(term!(no_node))]);
+    }
+
+    #[test]
+    fn a_share_goes_only_where_it_may_also_when_its_node_is_lost() {
+        let mut plan = Plan::new([(1, 0), (1, 1)], 4);
+        let at = |name: &str, shares: [bool; 2]| (Atom::new(name).expect("short"), shares.to_vec());
+        plan.offer([
+            at("eu@h", [true, true]),
+            at("us@h", [true, false]),
+            at("beam@h", [true, false]),
+        ]);
+        let both = started(&mut plan);
+        assert_eq!(both.iter().find(|(chunk, _)| *chunk == 1).expect("started").1, "eu@h");
+        plan.record(1, &atom!("eu@h"), Attempt::Gone(term!(noconnection)));
+        assert_eq!(started(&mut plan), []);
+        // Somebody comes who may; what a node may have is told anew each time.
+        plan.offer([at("us@h", [true, false]), at("eu2@h", [false, true])]);
+        assert_eq!(started(&mut plan), pairs(&[(1, "eu2@h")]));
+    }
+
+    #[test]
+    fn a_share_that_nobody_may_have_has_no_node() {
+        let mut plan = Plan::new([(1, 0)], 4);
+        plan.offer([(atom!("us@h"), vec![false])]);
+        assert_eq!(started(&mut plan), []);
+        assert_eq!(plan.finish(false)[0].outcome, Err(term!(no_node)));
     }
 }

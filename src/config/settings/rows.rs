@@ -41,6 +41,8 @@ impl Settings {
             row("node.name", &self.name, self.name.value.clone()),
             row("node.names", &self.names, choice(self.names.value)),
             row("node.hidden", &self.hidden, self.hidden.value.to_string()),
+            row("node.region", &self.region, self.region.value.shown()),
+            row("node.zone", &self.zone, self.zone.value.shown()),
             cookie,
             row("node.core_dumps", &self.core_dumps, self.core_dumps.value.to_string()),
             row("distribution.interface", &self.interface, self.interface.value.to_string()),
