@@ -2,6 +2,7 @@
 //!
 //! See `ARCHITECTURE.md` for the picture and for where to add things.
 
+pub mod backends;
 pub mod cli;
 pub mod cluster;
 pub mod config;

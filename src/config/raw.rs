@@ -56,6 +56,9 @@ pub struct RawConfig {
     /// Which backend takes an operation.
     #[serde(deserialize_with = "section")]
     pub routing: RawRouting,
+    /// How backends are asked whether they work.
+    #[serde(deserialize_with = "section")]
+    pub health: RawHealth,
     /// Where metrics and probes are.
     #[serde(deserialize_with = "section")]
     pub ops: RawOps,
@@ -225,6 +228,22 @@ pub struct RawRouting {
     pub strict_health: Option<bool>,
 }
 
+/// Section `health`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawHealth {
+    /// Time between two checks of a backend.
+    pub interval_ms: Option<NonZeroU32>,
+    /// Longest time of one.
+    pub timeout_ms: Option<NonZeroU32>,
+    /// Good answers in a row that make an unhealthy backend healthy.
+    pub rise: Option<NonZeroU32>,
+    /// Bad answers in a row that make a healthy one unhealthy.
+    pub fall: Option<NonZeroU32>,
+    /// Whose commands are run.
+    pub commands: Option<Commands>,
+}
+
 /// Section `ops`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -272,6 +291,19 @@ pub enum ProtoDist {
     InetTcp,
     /// TLS.
     InetTls,
+}
+
+/// Which tables may have commands run that check backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Commands {
+    /// None.
+    None,
+    /// The one this node was started with, as long as it is in force.
+    OwnTable,
+    /// Also one that a peer has put in place, and whoever calls `check_now/1`.
+    Any,
 }
 
 /// How log lines look.

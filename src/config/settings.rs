@@ -16,10 +16,12 @@ use super::{
     Topology, node_name, schema,
 };
 
+mod health;
 mod ops;
 mod rows;
 mod security;
 
+pub use health::Health;
 pub use ops::Ops;
 use security::RawSecurity;
 pub use security::Security;
@@ -164,6 +166,8 @@ pub struct Settings {
     pub routing_table: Setting<PathBuf>,
     /// Whether a backend whose health nobody checked is left out.
     pub strict_health: Setting<bool>,
+    /// How backends are asked whether they work.
+    pub health: Health,
     /// Where metrics and probes are.
     pub ops: Ops,
     /// How log lines look.
@@ -215,6 +219,7 @@ impl Settings {
         let RawConfig { admission, calls, budgets, audit, backends, .. } = raw;
         let security = RawSecurity { admission, calls, budgets, audit, backends };
         let settings = Self {
+            health: Health::resolve(&from, raw.health)?,
             ops: Ops::resolve(&from, &flags, raw.ops)?,
             security: Security::resolve(&from, &flags, security)?,
             core_dumps: from.of("node.core_dumps", None, node.core_dumps, || false)?,
@@ -299,6 +304,7 @@ impl Settings {
         }
         let plain = self.proto_dist.value == ProtoDist::InetTcp;
         self.security.check(!plain)?;
+        self.health.check()?;
         let optfile = &self.tls_optfile;
         // A flag may overrule the file for once. Otherwise nobody means to lose the encryption.
         let overruled = matches!(self.proto_dist.origin, Origin::Flag(_))

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::lists::{Entries, List};
 use super::place_name::PlaceName;
+use super::raw::Commands;
 use super::settings::{Origin, Setting};
 use super::{Balancing, ConfigError, Environment, LogFormat, NameDomain, ProtoDist, Topologies};
 use crate::security::AuditedCalls;
@@ -73,6 +74,12 @@ from_text! {
 }
 
 impl FromText for LogFormat {
+    fn from_text(text: &str) -> Result<Self, String> {
+        from_choice(text)
+    }
+}
+
+impl FromText for Commands {
     fn from_text(text: &str) -> Result<Self, String> {
         from_choice(text)
     }
@@ -185,6 +192,11 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "balancing.strategy" => &["HAR_BALANCING_STRATEGY"],
         "routing.table" => &["HAR_ROUTING_TABLE"],
         "routing.strict_health" => &["HAR_ROUTING_STRICT_HEALTH"],
+        "health.interval_ms" => &["HAR_HEALTH_INTERVAL_MS"],
+        "health.timeout_ms" => &["HAR_HEALTH_TIMEOUT_MS"],
+        "health.rise" => &["HAR_HEALTH_RISE"],
+        "health.fall" => &["HAR_HEALTH_FALL"],
+        "health.commands" => &["HAR_HEALTH_COMMANDS"],
         "ops.port" => &["HAR_OPS_PORT"],
         "ops.interface" => &["HAR_OPS_INTERFACE"],
         "log.format" => &["HAR_LOG_FORMAT"],

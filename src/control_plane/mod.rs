@@ -21,7 +21,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use backend::Backend;
-pub use health::{HealthChecker, Status, backend_id};
+pub use health::check::{Check, HEALTH_CHECK, Probe};
+pub use health::{CircuitState, HealthChange, HealthChecker, Status, backend_id};
 pub use pattern::Pattern;
 pub use placement::Confined;
 pub use policy::{Effect, Policy, PolicyEngine, PolicyStats, TooManyPolicies, Verdict};
@@ -171,6 +172,43 @@ impl ControlPlane {
     /// As [`ControlPlane::health`], to change it.
     pub fn health_mut(&self) -> RwLockWriteGuard<'_, HealthChecker> {
         write(&self.state.health)
+    }
+
+    /// Sets the health of a backend.
+    pub fn set_health(&self, id: &str, status: Status) {
+        let change = self.health_mut().set(id, status);
+        self.health_changed(id, change);
+    }
+
+    /// Takes the result of a check of a backend; see [`HealthChecker::checked`].
+    pub fn take_check(&self, id: &str, found: &Status, rise: u32, fall: u32) {
+        let change = self.health_mut().checked(id, found, rise, fall);
+        if let Some(HealthChange { from, to }) = &change {
+            tracing::info!(
+                backend = id,
+                from = from.name(),
+                to = to.name(),
+                "a backend was checked"
+            );
+        }
+        self.health_changed(id, change);
+    }
+
+    /// Takes what somebody who used a backend says of it.
+    pub fn report(&self, id: &str, went_well: bool) {
+        let change = self.health_mut().reported(id, went_well);
+        self.health_changed(id, change);
+    }
+
+    fn health_changed(&self, backend: &str, change: Option<HealthChange>) {
+        let Some(HealthChange { from, to }) = change else { return };
+        let (from, to) = (from.name(), to.name());
+        self.telemetry().execute(&Event::HealthChange { backend, from, to });
+    }
+
+    /// Where backends may be.
+    pub fn networks(&self) -> &BackendNetworks {
+        &self.state.networks
     }
 
     /// The policies.

@@ -8,7 +8,7 @@ use super::pattern::PREFIX_FIELD;
 use super::policy::POLICIES_MAX;
 use super::routing_table::Route;
 use super::text_match::Prefix;
-use super::{Backend, Pattern, Policy};
+use super::{Backend, Check, Pattern, Policy};
 use crate::data_plane::yaml::{Node, YamlError, read};
 use crate::security::BackendNetworks;
 use crate::semantic::{Map, Value};
@@ -143,6 +143,11 @@ fn backend(node: &Node, networks: &BackendNetworks) -> Result<Backend, TableErro
     for address in ADDRESS_KEYS.iter().filter_map(|key| metadata.text(key)) {
         let checked = networks.check_written(address);
         checked.map_err(|error| shape(node.line, &format!("backend {name}: {error}")))?;
+    }
+    let wrong = |error: &str| shape(node.line, &format!("backend {name}: {error}"));
+    let check = Check::of_metadata(&metadata).map_err(|error| wrong(&error))?;
+    if let Some(host) = check.as_ref().and_then(Check::host) {
+        networks.check_written(host).map_err(|error| wrong(&error.to_string()))?;
     }
     Ok(Backend {
         name: name.to_owned(),

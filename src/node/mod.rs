@@ -19,6 +19,7 @@ use erlang_interop::otp::{Functions, StandardOptions, standard};
 use erlang_interop::term::{Atom, AtomTooLong, atom};
 use tokio::task::JoinHandle;
 
+use crate::backends::Checker;
 use crate::cluster::{Cluster, keep_connected};
 use crate::config::{ConfigError, ErlangCookie, ProtoDist, Settings, read_text};
 use crate::control_plane::ControlPlane;
@@ -140,13 +141,19 @@ impl HarNode {
         let node = Node::new(config)?;
         let cluster = Cluster::new(settings);
         let up = match start_services(&node, settings, &cluster, telemetry.clone()) {
-            Ok(()) => node.listen().await.map_err(|error| listen_failure(settings, error)),
+            Ok(checker) => match node.listen().await {
+                Ok(()) => Ok(checker),
+                Err(error) => Err(listen_failure(settings, error)),
+            },
             Err(failure) => Err(failure),
         };
-        if let Err(failure) = up {
-            node.shutdown().await;
-            return Err(failure);
-        }
+        let checker = match up {
+            Ok(checker) => checker,
+            Err(failure) => {
+                node.shutdown().await;
+                return Err(failure);
+            }
+        };
         let ops = ops.map(|port| {
             let node = node.clone();
             let is_leaving = Arc::new(|| false);
@@ -154,6 +161,7 @@ impl HarNode {
             (port.address(), tokio::spawn(port.serve(subject)))
         });
         let mut background = cluster.start(&node, settings.epmd_port.value);
+        background.push(tokio::spawn(checker.keep_checking()));
         let latencies = move || {
             let measured = cluster.balancer.latencies().into_iter();
             measured.map(|(peer, latency)| (peer.as_str().to_owned(), latency)).collect()
@@ -238,7 +246,7 @@ fn start_services(
     settings: &Settings,
     cluster: &Cluster,
     telemetry: Telemetry,
-) -> Result<(), StartFailure> {
+) -> Result<Checker, StartFailure> {
     let mut options = StandardOptions::default()
         .task_supervisor(atom!("Elixir.HAR.TaskSupervisor"))
         .diagnostics(settings.diagnostics.value);
@@ -246,13 +254,14 @@ fn start_services(
     options.global = !settings.hidden.value;
     let plane = control_plane(settings, cluster)?;
     plane.tell(telemetry);
+    let checker = Checker::new(plane.clone(), &settings.health);
     let mut functions = Functions::builder();
     functions.policy(guard::policy(&settings.security));
-    services::register(&mut functions, &plane, cluster);
+    services::register(&mut functions, &plane, &checker, cluster);
     let functions = functions.build();
     standard(node, functions.clone(), options)?;
-    services::start(node, &plane, cluster, &functions)?;
-    Ok(())
+    services::start(node, &plane, &checker, cluster, &functions)?;
+    Ok(checker)
 }
 
 async fn ops_port(settings: &Settings) -> Result<Option<OpsPort>, StartFailure> {

@@ -91,6 +91,7 @@ pub(crate) const CHANGING: &[&str] = &[
     "HAR.ControlPlane.RoutingTable.reload",
     "HAR.ControlPlane.HealthChecker.register_backend",
     "HAR.ControlPlane.HealthChecker.set_health",
+    "HAR.ControlPlane.HealthChecker.report/2",
     "HAR.ControlPlane.PolicyEngine.add_policy",
     "HAR.ControlPlane.PolicyEngine.remove_policy",
     "HAR.ControlPlane.PolicyEngine.load_policies",

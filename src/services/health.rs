@@ -1,25 +1,16 @@
 //! `HAR.ControlPlane.HealthChecker`.
 
-use std::time::Duration;
-
 use erlang_interop::otp::{Call, Exception, FunctionsBuilder, Outcome};
 use erlang_interop::term::{Term, term};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use crate::control_plane::{ControlPlane, Status, backend_id};
+use crate::backends::Checker;
+use crate::control_plane::{Check, ControlPlane, HEALTH_CHECK, Status, backend_id};
 use crate::semantic::terms::{self, atom_of};
 use crate::semantic::{Map, Value};
 
 pub(super) const HEALTH_CHECKER: &str = "Elixir.HAR.ControlPlane.HealthChecker";
 
-/// How long a check may take. spec: contract 5.3
-const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-/// As much of an HTTP answer as is read: the status line is all that counts.
-const HTTP_HEAD_BYTES_MAX: usize = 64;
-
-pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
+pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, checker: &Checker) {
     let shared = plane.clone();
     functions.pure(HEALTH_CHECKER, "get_health", 1, move |args| {
         Ok(status_term(&status(&shared, &args[0])))
@@ -43,15 +34,19 @@ pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
     functions.pure(HEALTH_CHECKER, "set_health", 2, move |args| {
         let id = id(&args[0]).ok_or_else(Exception::function_clause)?;
         let status = args[1].as_atom().ok_or_else(Exception::function_clause)?;
-        shared.health_mut().set(&id, Status::from_name(status.as_str()));
+        shared.set_health(&id, Status::from_name(status.as_str()));
         Ok(term!(ok))
     });
     let shared = plane.clone();
-    functions.pure(HEALTH_CHECKER, "all_health", 0, move |_| Ok(all(&shared)));
+    functions.pure(HEALTH_CHECKER, "report", 2, move |args| report(&shared, &args[0], &args[1]));
     let shared = plane.clone();
+    functions.pure(HEALTH_CHECKER, "circuits", 0, move |_| Ok(circuits(&shared)));
+    let shared = plane.clone();
+    functions.pure(HEALTH_CHECKER, "all_health", 0, move |_| Ok(all(&shared)));
+    let shared = checker.clone();
     functions.function(HEALTH_CHECKER, "check_now", 1, move |call: Call| {
-        let plane = shared.clone();
-        async move { check_now(&plane, &call.arguments[0]).await }
+        let checker = shared.clone();
+        async move { check_now(&checker, &call.arguments[0]).await }
     });
 }
 
@@ -69,80 +64,70 @@ pub(super) fn status_term(status: &Status) -> Term {
 
 /// `%{"type:name" => status}`.
 pub(super) fn all(plane: &ControlPlane) -> Term {
-    Term::map(plane.health().all().map(|(id, status)| (Term::string(id), status_term(status))))
+    let health = plane.health();
+    Term::map(health.all().map(|(id, status)| (Term::string(id), status_term(&status))))
+}
+
+/// How an operation went at a backend: `:ok`, `true` and `{:ok, _}` well; `:error`, `false` and
+/// `{:error, _}` badly. Five failures in a row keep work away for ten seconds, then one operation a
+/// second is let through until one goes well.
+pub(super) fn report(plane: &ControlPlane, backend: &Term, result: &Term) -> Outcome {
+    let id = id(backend).ok_or_else(Exception::function_clause)?;
+    let tag = result.as_tuple().and_then(|parts| parts.first()).unwrap_or(result);
+    let went_well = match tag.as_atom().map(|tag| tag.as_str()) {
+        Some("ok" | "true") => true,
+        Some("error" | "false") => false,
+        _ => return Err(Exception::function_clause()),
+    };
+    plane.report(&id, went_well);
+    Ok(term!(ok))
+}
+
+/// `%{"type:name" => %{state: :open, failures: 5}}`: of those that have failed since they last went
+/// well.
+fn circuits(plane: &ControlPlane) -> Term {
+    let health = plane.health();
+    Term::map(health.circuits().map(|(id, state, failures)| {
+        let state = Term::atom(state.name());
+        (Term::string(id), term!(#{state => (state), failures => (Term::from(failures))}))
+    }))
 }
 
 /// The state that `:sys.get_state/1` shows. spec: contract 2
-pub(super) fn state(plane: &ControlPlane) -> Term {
+pub(super) fn state(plane: &ControlPlane, checker: &Checker) -> Term {
+    let ms = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     terms::structure(
         HEALTH_CHECKER,
         [
-            ("check_interval", Term::from(30_000)),
-            ("timeout", Term::from(5_000)),
+            ("check_interval", Term::from(ms(checker.interval()))),
+            ("timeout", Term::from(ms(checker.timeout()))),
             ("backend_health", all(plane)),
             ("last_check", term!(nil)),
         ],
     )
 }
 
-/// Checks a backend by its `health_check`, keeps and returns the status.
-pub(super) async fn check_now(plane: &ControlPlane, backend: &Term) -> Outcome {
+/// Checks a backend by its `health_check`, or that of its metadata; keeps and returns the status.
+pub(super) async fn check_now(checker: &Checker, backend: &Term) -> Outcome {
     let map = terms::map(backend).ok_or_else(Exception::function_clause)?;
     let id = id(backend).ok_or_else(Exception::function_clause)?;
-    let status = match map.present("health_check") {
-        None => Status::Healthy,
-        Some(Value::Map(check)) => {
-            timeout(CHECK_TIMEOUT, check_by(check)).await.unwrap_or(Status::Unhealthy)
+    let status = match check_of(&map) {
+        Ok(check) => checker.check_now(&id, check.as_ref()).await,
+        Err(reason) => {
+            tracing::debug!(backend = %id, reason, "a health check that cannot be made");
+            checker.cannot_check(&id)
         }
-        Some(_) => Status::Unknown,
     };
-    plane.health_mut().set(&id, status.clone());
     Ok(status_term(&status))
 }
 
-async fn check_by(check: &Map) -> Status {
-    match check.text("type") {
-        Some("tcp") => {
-            let host = check.text("host").unwrap_or("127.0.0.1").to_owned();
-            let port = match check.get("port") {
-                Some(Value::Integer(port)) => u16::try_from(*port).ok(),
-                _ => None,
-            };
-            match port {
-                Some(port) if TcpStream::connect((host, port)).await.is_ok() => Status::Healthy,
-                Some(_) => Status::Unhealthy,
-                None => Status::Unknown,
-            }
-        }
-        Some("http") => match check.text("url") {
-            Some(url) => http(url).await,
-            None => Status::Unknown,
-        },
-        _ => Status::Unknown,
+fn check_of(backend: &Map) -> Result<Option<Check>, String> {
+    if backend.present(HEALTH_CHECK).is_some() {
+        return Check::of_metadata(backend);
     }
-}
-
-/// 2xx is healthy, 5xx and no answer unhealthy, the rest degraded. Only plain HTTP is spoken.
-async fn http(url: &str) -> Status {
-    let Some(rest) = url.strip_prefix("http://") else { return Status::Unknown };
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let address =
-        if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET /{path} HTTP/1.0\r\nHost: {authority}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut head = Vec::new();
-        let limit = u64::try_from(HTTP_HEAD_BYTES_MAX).unwrap_or(u64::MAX);
-        stream.take(limit).read_to_end(&mut head).await?;
-        Ok::<_, std::io::Error>(head)
-    };
-    let Ok(head) = exchange.await else { return Status::Unhealthy };
-    let head = String::from_utf8_lossy(&head);
-    match head.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok()) {
-        Some(200..=299) => Status::Healthy,
-        Some(500..=599) | None => Status::Unhealthy,
-        Some(_) => Status::Degraded,
+    match backend.get("metadata").and_then(Value::as_map) {
+        Some(metadata) => Check::of_metadata(metadata),
+        None => Ok(None),
     }
 }
 
@@ -152,48 +137,48 @@ mod tests {
 
     use super::*;
 
-    async fn checked(check: Map) -> Term {
-        let plane = ControlPlane::new(false);
-        let backend = Map::new()
-            .with("name", "x")
-            .with("type", Value::atom("local"))
-            .with("health_check", check);
-        let status = check_now(&plane, &terms::map_term(&backend)).await.unwrap();
-        assert_eq!(status_term(&plane.health().status("local:x")), status);
-        status
+    fn backend(check: Term) -> Term {
+        term!(#{name => "b", type => local, health_check => (check)})
     }
 
     #[tokio::test]
-    async fn ports_are_tried_and_answers_read() {
+    async fn checks_ask_and_remember() {
+        let plane = ControlPlane::new(false);
+        let checker = Checker::of_defaults(plane.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let tcp = Map::new()
-            .with("type", Value::atom("tcp"))
-            .with("host", "127.0.0.1")
-            .with("port", i64::from(port));
-        assert!(checked(tcp.clone()).await.is_atom("healthy"));
-        let http = Map::new()
-            .with("type", Value::atom("http"))
-            .with("url", format!("http://127.0.0.1:{port}/health"));
-        let server = async {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                // Closing with the request unread would reset the connection under the answer.
-                let mut request = Vec::new();
-                while !request.ends_with(b"\r\n\r\n") {
-                    if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
-                        break;
-                    }
-                }
-                let _ = stream.write_all(b"HTTP/1.0 404 Not Found\r\n\r\n").await;
-            }
-        };
-        tokio::select! {
-            status = checked(http) => assert!(status.is_atom("degraded")),
-            () = server => {}
-        }
+        let tcp = backend(term!(#{type => tcp, host => "127.0.0.1", port => (Term::from(port))}));
+        assert_eq!(check_now(&checker, &tcp).await, Ok(term!(healthy)));
+        let in_metadata = term!(#{name => "b", type => local, metadata => #{
+            "health_check" => #{"type" => "tcp", "port" => (Term::from(port))}
+        }});
+        assert_eq!(check_now(&checker, &in_metadata).await, Ok(term!(healthy)));
         drop(listener);
-        assert!(checked(tcp).await.is_atom("unhealthy"));
-        assert!(checked(Map::new().with("type", Value::atom("odd"))).await.is_atom("unknown"));
+        assert_eq!(check_now(&checker, &in_metadata).await, Ok(term!(unhealthy)));
+        assert_eq!(all(&plane), term!(#{"local:b" => unhealthy}));
+        let plain = term!(#{name => "b", type => local});
+        assert_eq!(check_now(&checker, &plain).await, Ok(term!(healthy)));
+        for unknown in [term!(#{type => function}), term!(x), term!(#{type => tcp})] {
+            assert_eq!(check_now(&checker, &backend(unknown)).await, Ok(term!(unknown)));
+        }
+        assert!(check_now(&checker, &Term::from("local:b")).await.is_err());
+        // Whoever calls has no business with commands of this host.
+        let command = backend(term!(#{type => command, command => ["true"]}));
+        assert_eq!(check_now(&checker, &command).await, Ok(term!(unknown)));
+    }
+
+    #[test]
+    fn results_are_reported_and_shown() {
+        let plane = ControlPlane::new(false);
+        let backend = term!(#{name => "b", type => local});
+        for result in [term!(error), term!({error, x}), term!(false), term!(error), term!(error)] {
+            assert_eq!(report(&plane, &backend, &result), Ok(term!(ok)));
+        }
+        let open = term!(#{"local:b" => #{state => open, failures => 5}});
+        assert_eq!(circuits(&plane), open);
+        assert_eq!(all(&plane), term!(#{"local:b" => unhealthy}));
+        assert!(report(&plane, &backend, &term!(perhaps)).is_err());
+        assert_eq!(report(&plane, &backend, &term!({ok, 1})), Ok(term!(ok)));
+        assert_eq!(circuits(&plane), term!(#{}));
     }
 }

@@ -22,17 +22,23 @@ use std::sync::Arc;
 use erlang_interop::node::{Node, SpawnError};
 use erlang_interop::otp::{Functions, FunctionsBuilder};
 
+use crate::backends::Checker;
 use crate::cluster::{Cluster, tell_change};
 use crate::control_plane::ControlPlane;
 use crate::semantic::{Map, terms};
 
 /// Adds all functions of `HAR.*` to a table.
-pub fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
+pub fn register(
+    functions: &mut FunctionsBuilder,
+    plane: &ControlPlane,
+    checker: &Checker,
+    cluster: &Cluster,
+) {
     har::register(functions, plane);
     formats::register(functions, plane.telemetry());
     graph::register(functions);
     routing::register(functions, plane);
-    health::register(functions, plane);
+    health::register(functions, plane, checker);
     policies::register(functions, plane);
     others::register(functions);
     telemetry::register(functions, plane.telemetry());
@@ -54,10 +60,11 @@ pub fn node_facts(name: &str, cluster: &Cluster) -> Map {
 pub fn start(
     node: &Node,
     plane: &ControlPlane,
+    checker: &Checker,
     cluster: &Cluster,
     functions: &Functions,
 ) -> Result<(), SpawnError> {
-    servers::start(node, plane, functions)?;
+    servers::start(node, plane, checker, functions)?;
     let (table, teller) = (regions::Table::new(plane, functions), node.clone());
     cluster.peers.start(node, Arc::new(table))?;
     plane.on_table_change(move || tell_change(&teller));
@@ -88,6 +95,7 @@ mod tests {
         "HAR.Cluster.latency_matrix/0",
         "HAR.Cluster.nodes/0",
         "HAR.ControlPlane.HealthChecker.all_health/0",
+        "HAR.ControlPlane.HealthChecker.circuits/0",
         "HAR.ControlPlane.HealthChecker.filter_healthy/1",
         "HAR.ControlPlane.HealthChecker.get_health/1",
         "HAR.ControlPlane.HealthChecker.healthy?/1",
@@ -118,7 +126,9 @@ mod tests {
         let settings = Settings::resolve(Flags::default(), &Environment::default());
         let cluster = Cluster::new(&settings.expect("defaults"));
         let mut functions = Functions::builder();
-        register(&mut functions, &ControlPlane::default(), &cluster);
+        let plane = ControlPlane::default();
+        let checker = Checker::of_defaults(plane.clone());
+        register(&mut functions, &plane, &checker, &cluster);
         let functions = functions.build();
         let (changing, looking) = (patterns(CHANGING), patterns(LOOKING));
         let mut undecided = Vec::new();

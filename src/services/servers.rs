@@ -11,6 +11,7 @@ use super::health::{HEALTH_CHECKER, all, check_now, status_term};
 use super::policies::{self, POLICY_ENGINE};
 use super::routing::{self, ROUTING_TABLE};
 use super::{health, shapes};
+use crate::backends::Checker;
 use crate::control_plane::{ControlPlane, Status};
 use crate::semantic::terms;
 
@@ -35,12 +36,14 @@ const ROLES: &[(Role, &str)] = &[
 pub(super) fn start(
     node: &Node,
     plane: &ControlPlane,
+    checker: &Checker,
     functions: &Functions,
 ) -> Result<(), SpawnError> {
     for (role, name) in ROLES.iter().copied() {
         let name = Atom::from_checked(name);
         let (plane, functions) = (plane.clone(), functions.clone());
-        let server = Server { role, name: name.clone(), plane, functions };
+        let checker = checker.clone();
+        let server = Server { role, name: name.clone(), plane, checker, functions };
         gen_server::start(node, SpawnOptions::new().name(name), server)?;
     }
     Ok(())
@@ -50,6 +53,7 @@ struct Server {
     role: Role,
     name: Atom,
     plane: ControlPlane,
+    checker: Checker,
     /// Decides whether a peer may ask for what a request asks for.
     functions: Functions,
 }
@@ -84,7 +88,7 @@ impl GenServer for Server {
     fn state(&self) -> Term {
         match self.role {
             Role::RoutingTable => routing::state(&self.plane),
-            Role::HealthChecker => health::state(&self.plane),
+            Role::HealthChecker => health::state(&self.plane, &self.checker),
             Role::PolicyEngine => policies::state(&self.plane),
             Role::Ipfs => term!(#{enabled => false}),
             Role::Security => term!(#{tier => development, tls_config => #{}}),
@@ -98,7 +102,7 @@ impl GenServer for Server {
         let plane = self.plane.clone();
         let outcome = match self.role {
             Role::RoutingTable => routing_table(plane, &request).await,
-            Role::HealthChecker => health_checker(&plane, &request).await,
+            Role::HealthChecker => health_checker(&plane, &self.checker, &request).await,
             Role::PolicyEngine => policy_engine(&plane, &request),
             Role::Ipfs | Role::Security => None,
         };
@@ -145,7 +149,11 @@ async fn routing_table(plane: ControlPlane, request: &Term) -> Option<Outcome> {
     Some(done.unwrap_or_else(|_| Ok(Term::from((atom!("error"), atom!("eio"))))))
 }
 
-async fn health_checker(plane: &ControlPlane, request: &Term) -> Option<Outcome> {
+async fn health_checker(
+    plane: &ControlPlane,
+    checker: &Checker,
+    request: &Term,
+) -> Option<Outcome> {
     if request.is_atom("all_health") {
         return Some(Ok(all(plane)));
     }
@@ -154,7 +162,7 @@ async fn health_checker(plane: &ControlPlane, request: &Term) -> Option<Outcome>
         return Some(Ok(status_term(&status)));
     }
     let [backend] = request.as_tagged("check_now")? else { return None };
-    Some(check_now(plane, backend).await)
+    Some(check_now(checker, backend).await)
 }
 
 fn policy_engine(plane: &ControlPlane, request: &Term) -> Option<Outcome> {
@@ -180,7 +188,7 @@ fn health_cast(plane: &ControlPlane, message: &Term) -> Option<()> {
     }
     let [id, status] = message.as_tagged("set_health")? else { return None };
     let status = Status::from_name(status.as_atom()?.as_str());
-    plane.health_mut().set(shapes::text(id).ok()?, status);
+    plane.set_health(shapes::text(id).ok()?, status);
     Some(())
 }
 
@@ -214,7 +222,9 @@ mod tests {
     async fn servers_answer_the_calls_of_the_contract() {
         let plane = ControlPlane::new(false);
         health_cast(&plane, &term!({set_health, "local:apt", degraded})).unwrap();
-        let got = health_checker(&plane, &term!({get_health, "local:apt"})).await.unwrap();
+        let checker = Checker::of_defaults(plane.clone());
+        let asked = term!({get_health, "local:apt"});
+        let got = health_checker(&plane, &checker, &asked).await.unwrap();
         assert_eq!(got, Ok(term!(degraded)));
         assert!(health_cast(&plane, &term!({odd, 1})).is_none());
         policy_cast(&plane, &term!({load_policies, []})).unwrap();

@@ -11,6 +11,7 @@ mod deploy;
 mod discovery;
 mod documents;
 mod guard;
+mod health;
 mod hostile;
 mod kubernetes;
 mod ops;

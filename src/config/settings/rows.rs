@@ -67,6 +67,7 @@ impl Settings {
             row("routing.table", &self.routing_table, table),
             row("routing.strict_health", &self.strict_health, self.strict_health.value.to_string()),
         ]);
+        rows.extend(self.health.rows());
         rows.extend(self.ops.rows());
         rows.extend([
             row("log.format", &self.log_format, choice(self.log_format.value)),

@@ -54,10 +54,26 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("control_plane", &["semantic", "data_plane", "security", "telemetry"]),
     ("telemetry", &["config"]),
     ("config", &["telemetry", "security"]),
-    ("services", &["semantic", "data_plane", "control_plane", "cluster", "telemetry", "config"]),
+    ("backends", &["control_plane", "security", "config"]),
+    (
+        "services",
+        &["semantic", "data_plane", "control_plane", "backends", "cluster", "telemetry", "config"],
+    ),
     ("cluster", &["config", "telemetry"]),
     ("ops", &["telemetry"]),
-    ("node", &["services", "control_plane", "cluster", "config", "telemetry", "security", "ops"]),
+    (
+        "node",
+        &[
+            "services",
+            "control_plane",
+            "cluster",
+            "config",
+            "telemetry",
+            "security",
+            "ops",
+            "backends",
+        ],
+    ),
 ];
 
 /// `cargo metadata` of this workspace; with `all` also of every crate it is built from.
