@@ -28,7 +28,7 @@ pub(crate) use node_name::short_host;
 pub use place_name::{PLACE_NAME_BYTES_MAX, PlaceName};
 pub use raw::{Commands, LogFormat, NameDomain, ProtoDist, RawConfig};
 pub use schema::keys;
-pub use settings::{Flags, Health, Ops, Origin, Security, Setting, Settings};
+pub use settings::{EmbeddedEpmd, Flags, Health, Ops, Origin, Security, Setting, Settings};
 pub use sources::NodeList;
 pub(crate) use topologies::is_kubernetes_label;
 pub use topologies::{

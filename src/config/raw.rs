@@ -122,6 +122,10 @@ pub struct RawEpmd {
     pub port: Option<u16>,
     /// Whether to run the daemon inside this node when none answers.
     pub embedded: Option<bool>,
+    /// Addresses that this daemon listens on, beside loopback.
+    pub address: Option<List<IpAddr>>,
+    /// Whether it ends while names are registered when told to, and drops names.
+    pub relaxed_command_check: Option<bool>,
     /// The port of every node, which makes the daemon needless.
     pub dist_port: Option<u16>,
 }

@@ -16,11 +16,13 @@ use super::{
     Topology, node_name, schema,
 };
 
+mod epmd;
 mod health;
 mod ops;
 mod rows;
 mod security;
 
+pub use epmd::EmbeddedEpmd;
 pub use health::Health;
 pub use ops::Ops;
 use security::RawSecurity;
@@ -154,6 +156,8 @@ pub struct Settings {
     pub epmd_port: Setting<u16>,
     /// Whether to run the daemon inside this node when none answers.
     pub epmd_embedded: Setting<bool>,
+    /// What that daemon runs by, beside its port.
+    pub epmd_daemon: EmbeddedEpmd,
     /// The port that every node listens on, so that nobody asks a daemon; 0: the daemon is asked.
     pub dist_port: Setting<u16>,
     /// Nodes to connect to and stay connected to.
@@ -252,6 +256,7 @@ impl Settings {
             )?,
             epmd_port: from.of("epmd.port", flags.epmd_port, epmd.port, || EPMD_PORT)?,
             epmd_embedded: from.of("epmd.embedded", flags.epmd_embedded, epmd.embedded, || true)?,
+            epmd_daemon: EmbeddedEpmd::resolve(&from, &epmd)?,
             dist_port: from.of("epmd.dist_port", flags.dist_port, epmd.dist_port, || 0)?,
             nodes,
             topologies,

@@ -164,6 +164,9 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "tls.optfile" => &["HAR_TLS_OPTFILE"],
         "epmd.port" => &["HAR_EPMD_PORT", "ERL_EPMD_PORT"],
         "epmd.embedded" => &["HAR_EPMD_EMBEDDED"],
+        "epmd.address" => &["HAR_EPMD_ADDRESS", "ERL_EPMD_ADDRESS"],
+        // That of Erlang's daemon is not read as true or false.
+        "epmd.relaxed_command_check" => &["HAR_EPMD_RELAXED_COMMAND_CHECK"],
         "epmd.dist_port" => &["HAR_EPMD_DIST_PORT", "ERL_DIST_PORT"],
         "admission.allow_nodes" => &["HAR_ADMISSION_ALLOW_NODES"],
         "admission.allow_certificates" => &["HAR_ADMISSION_ALLOW_CERTIFICATES"],

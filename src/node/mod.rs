@@ -132,6 +132,8 @@ impl HarNode {
             port: settings.epmd_port.value,
             embedded: settings.epmd_embedded.value,
             interface: settings.interface.value,
+            addresses: settings.epmd_daemon.address.value.0.clone(),
+            relaxed_command_check: settings.epmd_daemon.relaxed_command_check.value,
         });
         let mapper = match wanted {
             Some(wanted) => Some((wanted.find().await?, wanted)),

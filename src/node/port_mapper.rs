@@ -65,6 +65,10 @@ pub(super) struct Wanted {
     pub(super) embedded: bool,
     /// Where this node listens: the port mapper must be reachable by the same peers.
     pub(super) interface: IpAddr,
+    /// Where else the daemon is to listen, instead. None: there.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Whether it can be told to end while names are registered, and to drop a name.
+    pub(super) relaxed_command_check: bool,
 }
 
 impl Wanted {
@@ -73,11 +77,14 @@ impl Wanted {
     }
 
     fn server_config(&self) -> ServerConfig {
-        let addresses = match self.interface {
-            everywhere if everywhere.is_unspecified() => Vec::new(),
-            one => vec![one],
+        let addresses = match (&self.addresses[..], self.interface) {
+            ([], everywhere) if everywhere.is_unspecified() => Vec::new(),
+            ([], one) => vec![one],
+            (given, _) => given.to_vec(),
         };
-        ServerConfig { port: self.port, addresses, ..ServerConfig::default() }
+        let relaxed_command_check = self.relaxed_command_check;
+        let port = self.port;
+        ServerConfig { port, addresses, relaxed_command_check, ..ServerConfig::default() }
     }
 
     /// Joins the daemon that answers, or becomes it.
@@ -157,8 +164,13 @@ mod tests {
         listener.local_addr().expect("an address").port()
     }
 
+    fn on(port: u16, embedded: bool) -> Wanted {
+        let (interface, addresses) = (Ipv4Addr::LOCALHOST.into(), Vec::new());
+        Wanted { port, embedded, interface, addresses, relaxed_command_check: false }
+    }
+
     async fn wanted(embedded: bool) -> Wanted {
-        Wanted { port: free_port().await, embedded, interface: Ipv4Addr::LOCALHOST.into() }
+        on(free_port().await, embedded)
     }
 
     #[tokio::test]
@@ -185,8 +197,7 @@ mod tests {
                 drop(listener.accept().await);
             }
         });
-        let wanted = Wanted { port, embedded: true, interface: Ipv4Addr::LOCALHOST.into() };
-        let error = wanted.find().await.expect_err("a stranger");
+        let error = on(port, true).find().await.expect_err("a stranger");
         assert!(matches!(error, PortMapperError::Stranger { .. }), "{error}");
         stranger.abort();
     }

@@ -1,7 +1,7 @@
 //! `har start`: up, reachable, gone; and each way it can fail.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
@@ -130,6 +130,24 @@ fn the_next_node_joins_the_epmd_of_the_first_and_takes_over_when_it_is_killed() 
         (names.contains("name second ") && !names.contains("first")).then_some(())
     });
     home.har(&["ping", "second@127.0.0.1", "--epmd-port", &port.to_string()]).assert_works();
+}
+
+#[test]
+fn the_embedded_epmd_heeds_the_variables_of_erlang_s() {
+    let (home, port) = (Home::new(), free_port());
+    let mut command = home.command();
+    command.env("ERL_EPMD_ADDRESS", "127.0.0.3").env("ERL_EPMD_RELAXED_COMMAND_CHECK", "");
+    let _strict = started(command, port, "strict", &[]);
+    let answers = |host: [u8; 4]| TcpStream::connect((Ipv4Addr::from(host), port)).is_ok();
+    assert!(answers([127, 0, 0, 3]) && answers([127, 0, 0, 1]) && !answers([127, 0, 0, 2]));
+    let stop = |port: u16| home.har(&["epmd", "-port", &port.to_string(), "-stop", "nobody"]);
+    assert_eq!(stop(port).code, Some(1), "it may not be told so");
+
+    let port = free_port();
+    let mut command = home.command();
+    command.env("ERL_EPMD_RELAXED_COMMAND_CHECK", "1");
+    let _relaxed = started(command, port, "relaxed", &[]);
+    assert_eq!(stop(port).assert_works(), "NOEXIST\n");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `har-epmd` as a program, beside the original.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Output, Stdio};
@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use epmd::{Client, Registration};
 
-use crate::process::{HAR_EPMD, Process, clean, free_port, output, start_daemon};
+use crate::process::{
+    HAR_EPMD, Process, clean, free_port, output, start_daemon, start_daemon_logging,
+};
 use crate::support::{PATIENCE, address};
 
 fn told(output: &Output) -> (Option<i32>, String) {
@@ -18,7 +20,9 @@ fn told(output: &Output) -> (Option<i32>, String) {
 /// Runs ours and the original with the same arguments and compares code and stdout.
 fn same(arguments: &[&str]) -> (Option<i32>, String) {
     let ours = told(&output(HAR_EPMD, arguments));
-    assert_eq!(ours, told(&output("epmd", arguments)), "{arguments:?}");
+    let (code, text) = told(&output("epmd", arguments));
+    // The original prints the zero bytes of an answer to DUMP, too.
+    assert_eq!(ours, (code, text.replace('\0', "")), "{arguments:?}");
     ours
 }
 
@@ -34,6 +38,9 @@ fn asking_says_what_the_original_says() {
         let names = format!("{heading}name foobar at port 5\n");
         assert_eq!(same(&["-port", &port, "-names"]), (Some(0), names));
         assert_eq!(same(&["-port", &port, "-started"]), (Some(0), String::new()));
+        let (code, dump) = same(&["-port", &port, "-dump"]);
+        assert!(dump.starts_with(&format!("{heading}active name     <foobar> at port 5, fd = ")));
+        assert_eq!(code, Some(0));
         assert_eq!(same(&["-port", &port, "-stop", "nobody"]), (Some(0), "NOEXIST\n".into()));
         let stopped = told(&output(HAR_EPMD, &["-port", &port, "-stop", "foobar"]));
         assert_eq!(stopped, (Some(0), "STOPPED\n".into()));
@@ -116,12 +123,62 @@ fn in_the_background_it_listens_when_the_command_returns() {
     assert_eq!(nowhere.status.code(), Some(1));
 }
 
+/// N of each 127.0.0.N that something listens on.
+fn hosts_that_answer(port: u16) -> Vec<u8> {
+    let answers = |host: &u8| TcpStream::connect((Ipv4Addr::new(127, 0, 0, *host), port)).is_ok();
+    (1..=4).filter(answers).collect()
+}
+
+#[test]
+fn addresses_are_listened_on_beside_loopback() {
+    for program in [HAR_EPMD, "epmd"] {
+        let port = free_port();
+        let child = clean(Command::new(program))
+            .args(["-port", &port.to_string(), "-address", "127.0.0.2,127.0.0.4"])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let _process = Process(child);
+        let deadline = Instant::now() + PATIENCE;
+        while hosts_that_answer(port) != [1, 2, 4] {
+            assert!(Instant::now() < deadline, "{program}: {:?}", hosts_that_answer(port));
+        }
+    }
+}
+
+#[test]
+fn debugging_remembers_five_names_and_tells_on_stderr() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // The original forgets one only when the next new name comes.
+    for (program, kept) in [(HAR_EPMD, 5), ("epmd", 6)] {
+        let mut daemon = start_daemon_logging(program, &["-d"]);
+        let port = daemon.port.to_string();
+        let client = Client::new(address(daemon.port));
+        for number in 0..8 {
+            let node = Registration::new(format!("node{number}"), 5);
+            drop(runtime.block_on(client.register(&node)).unwrap());
+            let deadline = Instant::now() + PATIENCE;
+            while !runtime.block_on(client.names()).unwrap().nodes.is_empty() {
+                assert!(Instant::now() < deadline, "node{number} is not released");
+            }
+        }
+        let (_, dump) = same(&["-port", &port, "-dump"]);
+        assert_eq!(dump.matches("old/unused name").count(), kept, "{program}: {dump}");
+        assert!(!dump.contains("node1") && dump.contains("node3"), "{program}: {dump}");
+        let log = daemon.end();
+        assert!(log.contains("registering") && log.contains("node7"), "{program}: {log}");
+    }
+    let mut quiet = start_daemon_logging(HAR_EPMD, &[]);
+    drop(runtime.block_on(Client::new(address(quiet.port)).names()).unwrap());
+    assert_eq!(quiet.end(), "", "only faults are told without -d");
+}
+
 #[test]
 fn environment_counts_and_flags_win() {
     let port = free_port();
     let child = clean(Command::new(HAR_EPMD))
         .env("ERL_EPMD_PORT", port.to_string())
-        .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+        .env("ERL_EPMD_ADDRESS", "127.0.0.3")
         .env("ERL_EPMD_RELAXED_COMMAND_CHECK", "1")
         .stdin(Stdio::null())
         .spawn()
@@ -136,6 +193,7 @@ fn environment_counts_and_flags_win() {
         assert!(Instant::now() < deadline, "it doesn't listen");
     }
     assert_eq!(ask(&["-stop", "nobody"]).stdout, b"NOEXIST\n");
+    assert_eq!(hosts_that_answer(port), [1, 3], "loopback and what was asked for");
     let other = free_port().to_string();
     assert_eq!(ask(&["-port", &other, "-started"]).status.code(), Some(1));
     assert_eq!(ask(&["-kill"]).stdout, b"Killed\n");

@@ -224,6 +224,25 @@ fn broken_requests() {
     pair.raw(&[b'z'; 63_000]);
 }
 
+/// Neither before its time is over.
+#[test]
+fn who_is_silent_is_cut_after_the_packet_timeout() {
+    for program in ["epmd", HAR_EPMD] {
+        let daemon = start_daemon(program, &["-packet_timeout", "1"]);
+        let started = Instant::now();
+        let mut clients = [&b""[..], b"\0", b"\0\x09z"].map(|begun| {
+            let mut stream = connect(daemon.port);
+            stream.write_all(begun).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream
+        });
+        for stream in &mut clients {
+            assert!(matches!(stream.read(&mut [0; 8]), Ok(0)), "{program}");
+            assert!(started.elapsed() >= Duration::from_secs(1), "{program}");
+        }
+    }
+}
+
 #[test]
 fn a_word_on_a_registered_connection_ends_it() {
     let mut pair = Pair::start(&[]);

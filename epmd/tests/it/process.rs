@@ -1,6 +1,6 @@
 //! Other processes: `har-epmd` itself, the original `epmd`, BEAMs. Each ends with its test.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,15 +55,34 @@ pub(crate) struct DaemonProcess {
     pub(crate) process: Process,
 }
 
+impl DaemonProcess {
+    /// Ends it; what it said on standard error.
+    pub(crate) fn end(&mut self) -> String {
+        self.process.0.kill().unwrap();
+        let mut said = String::new();
+        self.process.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        said
+    }
+}
+
 /// Starts `program` as a daemon with these flags and waits until it listens.
 pub(crate) fn start_daemon(program: &str, flags: &[&str]) -> DaemonProcess {
+    daemon(program, flags, Stdio::null())
+}
+
+/// The same; what it says on standard error is kept for [`DaemonProcess::end`]: little, please.
+pub(crate) fn start_daemon_logging(program: &str, flags: &[&str]) -> DaemonProcess {
+    daemon(program, flags, Stdio::piped())
+}
+
+fn daemon(program: &str, flags: &[&str], stderr: Stdio) -> DaemonProcess {
     let port = free_port();
     let child = clean(Command::new(program))
         .args(["-port", &port.to_string(), "-address", "127.0.0.1"])
         .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(stderr)
         .spawn()
         .unwrap();
     let process = Process(child);

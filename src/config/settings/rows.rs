@@ -37,6 +37,7 @@ impl Settings {
             empty if empty.is_empty() => "(none)".to_owned(),
             path => path.display().to_string(),
         };
+        let daemon = &self.epmd_daemon;
         let mut rows = vec![
             row("node.name", &self.name, self.name.value.clone()),
             row("node.names", &self.names, choice(self.names.value)),
@@ -56,6 +57,12 @@ impl Settings {
             row("distribution.proto_dist", &self.proto_dist, choice(self.proto_dist.value)),
             row("epmd.port", &self.epmd_port, self.epmd_port.value.to_string()),
             row("epmd.embedded", &self.epmd_embedded, self.epmd_embedded.value.to_string()),
+            row("epmd.address", &daemon.address, daemon.address.value.to_string()),
+            row(
+                "epmd.relaxed_command_check",
+                &daemon.relaxed_command_check,
+                daemon.relaxed_command_check.value.to_string(),
+            ),
             row("epmd.dist_port", &self.dist_port, self.dist_port.value.to_string()),
             row("tls.optfile", &self.tls_optfile, optfile),
         ];

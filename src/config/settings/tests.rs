@@ -60,6 +60,21 @@ fn the_variables_of_a_beam_release_work() {
 }
 
 #[test]
+fn the_variables_of_erlang_s_epmd_hold_for_the_embedded_one() {
+    let daemon = |pairs: &[(&str, &str)]| with(pairs).expect("fine").epmd_daemon;
+    let told =
+        daemon(&[("ERL_EPMD_ADDRESS", "10.0.0.7,::1"), ("ERL_EPMD_RELAXED_COMMAND_CHECK", "no")]);
+    assert_eq!(told.address.value.to_string(), "[10.0.0.7, ::1]");
+    // As there, it is set, and what it says does not matter.
+    assert!(told.relaxed_command_check.value);
+    assert!(!daemon(&[("HOME", "/h")]).relaxed_command_check.value);
+    let ours =
+        [("HAR_EPMD_RELAXED_COMMAND_CHECK", "false"), ("ERL_EPMD_RELAXED_COMMAND_CHECK", "1")];
+    assert!(!daemon(&ours).relaxed_command_check.value);
+    assert!(refused(&[("ERL_EPMD_ADDRESS", "localhost")]).contains("ERL_EPMD_ADDRESS"));
+}
+
+#[test]
 fn short_names_by_release_distribution() {
     let settings = with(&[("RELEASE_DISTRIBUTION", "sname"), ("RELEASE_NODE", "har@box")]);
     assert_eq!(settings.expect("fine").names.value, NameDomain::Short);
