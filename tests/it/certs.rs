@@ -103,4 +103,8 @@ fn tls_that_cannot_be_had_stops_the_start() {
     with(&["--ssl-dist-optfile", "absent.conf"]).assert_fails(66, &["cannot read absent.conf"]);
     let fun = home.file("fun.conf", "[{server, [{verify_fun, {m, f, []}}]}].");
     with(&["--ssl-dist-optfile", &fun]).assert_fails(78, &["verify_fun", "runs no Erlang"]);
+    let unsaid =
+        home.file("unsaid.conf", "[{server, []}, {client, [{secure_renegotiate, true}]}].");
+    let cures = ["client option cacertfile", "{verify, verify_none}"];
+    with(&["--ssl-dist-optfile", &unsaid]).assert_fails(78, &cures);
 }

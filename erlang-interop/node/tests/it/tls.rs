@@ -10,6 +10,7 @@ use erlang_term::Term;
 
 use crate::certificates::{Authority, Days, Side, directory, optfile};
 use crate::harness::{self, TestFunctions, ask, echo, until, within};
+use crate::tls_refusals::Log;
 
 /// A configuration with TLS on a host.
 pub(crate) fn tls_config(prefix: &str, host: &str, optfile: &Path) -> NodeConfig {
@@ -130,4 +131,55 @@ async fn ends_that_come_near_are_known() {
     assert_eq!(near.len(), 1, "{near:?}");
     assert_eq!(near[0].path, soon.cert);
     assert!(!near[0].ends_within(days(10), now));
+}
+
+#[tokio::test]
+async fn the_log_warns_of_a_certificate_for_thirty_days_before_it_ends() {
+    let dir = directory();
+    let ca = Authority::new("ca");
+    let trusted = ca.write(dir.path(), "ca.pem");
+    let lines = |name: &str, to: i64| {
+        let pair = ca.issue(dir.path(), name, &["h"], Days { from: -1, to });
+        let side = Side::new().pair(&pair).trusting(&trusted);
+        let (log, _guard) = Log::capture();
+        Tls::from_optfile(&optfile(dir.path(), "s", &side, &side)).expect("good options");
+        let name = format!("{name}.pem");
+        log.text().lines().filter(|line| line.contains(&name)).map(str::to_owned).collect()
+    };
+    let near: Vec<String> = lines("near", 30);
+    let [line] = &near[..] else { panic!("once, not {near:?}") };
+    assert!(line.contains("certificate expires soon") && line.contains("days_left=29"), "{line}");
+    assert_eq!(lines("far", 32), Vec::<String>::new());
+    let ended: Vec<String> = lines("ended", -1);
+    assert!(ended[0].contains("certificate has expired"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn server_name_indication_says_which_host_the_certificate_must_be_for() {
+    let dir = directory();
+    let ca = Authority::new("ca");
+    let trusted = ca.write(dir.path(), "ca.pem");
+    let pair = ca.issue(dir.path(), "elsewhere", &["elsewhere.example"], Days::GOOD);
+    let (server, client) = (Side::new().pair(&pair), Side::new().trusting(&trusted));
+    let b = tls_node("sb", "127.0.0.1", &optfile(dir.path(), "b", &server, &client)).await;
+    for (number, (option, connects)) in [
+        ("{server_name_indication, \"elsewhere.example\"}", true),
+        ("{server_name_indication, disable}", true),
+        ("{server_name_indication, \"other.example\"}", false),
+        ("{depth, 1}", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let client = client.clone().option(option);
+        let file = optfile(dir.path(), &format!("a{number}"), &server, &client);
+        let a = tls_node("sa", "127.0.0.1", &file).await;
+        match a.connect(b.name()).await {
+            Ok(_) => assert!(connects, "{option}"),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(!connects && text.contains("not for host"), "{option}: {text}");
+            }
+        }
+    }
 }

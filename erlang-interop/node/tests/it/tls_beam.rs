@@ -245,7 +245,7 @@ async fn a_beam_refuses_us_and_we_say_why() {
     ] {
         let (log, _guard) = Log::capture();
         let server = Side::new().pair(pair.unwrap_or(&good));
-        let client = pair.map_or_else(Side::new, |pair| Side::new().pair(pair));
+        let client = pair.map_or_else(Side::new, |pair| Side::new().pair(pair)).believing();
         let node = tls_node("tr", HOST, &optfile(path, "ours", &server, &client)).await;
         net_kernel(&node);
         if pair.is_some() {

@@ -174,8 +174,19 @@ async fn a_revoked_certificate_is_refused_and_a_long_chain_too() {
 async fn versions_without_overlap_are_refused() {
     let ground = Ground::new();
     let (old, new) = (ground.side().version("1.2"), ground.side().version("1.3"));
-    ground.refused(&new, &old, "", "nothing in common").await;
-    ground.refused(&old, &new, "", "nothing in common").await;
+    for (client, server) in [(&new, &old), (&old, &new)] {
+        ground.refused(client, server, "no TLS version in common", "nothing in common").await;
+    }
+}
+
+/// As since OTP 26: with a CA at hand, who does not say `verify_none` means `verify_peer`.
+#[tokio::test]
+async fn a_dialer_that_does_not_say_verify_refuses_who_is_not_of_its_ca() {
+    let ground = Ground::new();
+    let other = Authority::new("other").issue(ground.path(), "other", &[HOST], Days::GOOD);
+    let silent = Side::new().option(&format!("{{cacertfile, {:?}}}", ground.trusted));
+    let (dialer, acceptor) = ("not signed by a CA", "does not trust the CA");
+    ground.refused(&silent, &Side::new().pair(&other), dialer, acceptor).await;
 }
 
 #[tokio::test]
@@ -230,7 +241,7 @@ async fn what_keeps_tls_from_starting_is_typed() {
         (Side::new().pair(&ground.good).trusting(&ground.good.key), "no certificate in it"),
         (Side::new().option("{verify_fun, {m, f, []}}"), "server option verify_fun"),
     ] {
-        let file = optfile(ground.path(), "bad", &server, &Side::new());
+        let file = optfile(ground.path(), "bad", &server, &Side::new().believing());
         let error = Tls::from_optfile(&file).expect_err(expected).to_string();
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains('\n'), "{error}");

@@ -14,7 +14,7 @@ use super::options::{self, SideOptions};
 use crate::limits::TLS_FILE_BYTES_MAX;
 
 /// The options of both sides.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct DistOptions {
     /// `None`: the file has no such list.
     pub(super) server: Option<SideOptions>,
@@ -43,20 +43,24 @@ enum Fault {
 fn parse(text: &str) -> Result<DistOptions, Fault> {
     const EXPECTED: &str = "expected [{server, [Option]}, {client, [Option]}].";
     let term = parse_erlang(text).map_err(|error| Fault::Form(error.to_string()))?;
-    let mut read = DistOptions::default();
+    let (mut server, mut client) = (None, None);
     for entry in term.list_iter().ok_or_else(|| Fault::Form(EXPECTED.to_owned()))? {
         match entry.as_tuple() {
             Some([Term::Atom(side), list]) if side.as_str() == "server" => {
-                let options = options::read(TlsSide::Server, list).map_err(Fault::Option)?;
-                read.server = Some(options);
+                server = Some(options::read(TlsSide::Server, list).map_err(Fault::Option)?);
             }
             Some([Term::Atom(side), list]) if side.as_str() == "client" => {
-                read.client = options::read(TlsSide::Client, list).map_err(Fault::Option)?;
+                client = Some(options::read(TlsSide::Client, list).map_err(Fault::Option)?);
             }
             _ => return Err(Fault::Form(format!("{EXPECTED} Found {entry}"))),
         }
     }
-    Ok(read)
+    // A file without the list is one with nothing in it.
+    let client = match client {
+        Some(client) => client,
+        None => options::read(TlsSide::Client, &Term::Nil).map_err(Fault::Option)?,
+    };
+    Ok(DistOptions { server, client })
 }
 
 /// Reads a small file whole.
@@ -93,7 +97,7 @@ mod tests {
         let options = read(file.path()).expect("good options");
         assert!(options.server.is_some_and(|server| server.keyfile.is_some()));
         assert!(!options.client.verify_peer);
-        let only_client = write("[{client, []}].");
+        let only_client = write("[{client, [{verify, verify_none}]}].");
         assert!(read(only_client.path()).expect("good options").server.is_none());
     }
 
@@ -104,6 +108,7 @@ mod tests {
             ("{server, []}.", "expected [{server"),
             ("[{servers, []}].", "Found {servers"),
             ("[{server, [{verify_fun, {m, f, s}}]}].", "server option verify_fun: can't"),
+            ("[{server, []}].", "client option cacertfile: verify_peer"),
         ] {
             let file = write(text);
             let error = read(file.path()).expect_err(text).to_string();

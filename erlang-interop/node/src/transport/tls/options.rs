@@ -143,7 +143,9 @@ const REFUSED: [(&str, &str); 15] = [
 /// Reads the options of one side.
 pub(super) fn read(side: TlsSide, list: &Term) -> Result<SideOptions, TlsConfigError> {
     let wrong_form = || fault(side, "list", "expected [{Option, Value}, ...]".to_owned());
-    let mut options = SideOptions::default();
+    // A dialer verifies unless told otherwise, as since OTP 26: what was left unsaid before is too
+    // dear a default.
+    let mut options = SideOptions { verify_peer: side == TlsSide::Client, ..Default::default() };
     let mut seen: Vec<String> = Vec::new();
     for entry in list.list_iter().ok_or_else(wrong_form)? {
         let (name, value) = match entry.as_tuple() {
@@ -266,8 +268,15 @@ impl SideOptions {
             }
         }
         if self.verify_peer && self.cacertfile.is_none() {
-            let reason = "verify_peer needs it: the PEM file of the CAs to trust".to_owned();
-            return Err(fault(side, "cacertfile", reason));
+            let reason = match side {
+                TlsSide::Server => "verify_peer needs it: the PEM file of the CAs to trust",
+                TlsSide::Client => {
+                    "verify_peer, the default of a client as since OTP 26, needs it: the PEM file of \
+                     the CAs to trust; {verify, verify_none} does without, and takes anyone who \
+                     answers for the node"
+                }
+            };
+            return Err(fault(side, "cacertfile", reason.to_owned()));
         }
         if self.fail_if_no_peer_cert && !self.verify_peer {
             let reason = "it needs {verify, verify_peer} beside it".to_owned();
@@ -332,8 +341,12 @@ mod tests {
 
     use super::*;
 
+    fn of(side: TlsSide, text: &str) -> Result<SideOptions, String> {
+        read(side, &parse_erlang(text).expect("a term")).map_err(|e| e.to_string())
+    }
+
     fn options(text: &str) -> Result<SideOptions, String> {
-        read(TlsSide::Server, &parse_erlang(text).expect("a term")).map_err(|e| e.to_string())
+        of(TlsSide::Server, text)
     }
 
     #[test]
@@ -360,10 +373,22 @@ mod tests {
     }
 
     #[test]
-    fn nothing_given_means_both_versions_and_no_verification() {
+    fn a_server_given_nothing_has_both_versions_and_verifies_nobody() {
         let options = options("[]").expect("good options");
         assert!(!options.verify_peer && !options.fail_if_no_peer_cert);
         assert_eq!(options.versions.len(), 2);
+    }
+
+    #[test]
+    fn a_client_verifies_unless_told_otherwise() {
+        let client = |text| of(TlsSide::Client, text);
+        assert!(client(r#"[{cacertfile, "/ca.pem"}]"#).expect("a CA").verify_peer);
+        assert!(!client("[{verify, verify_none}]").expect("told otherwise").verify_peer);
+        let error = client("[{secure_renegotiate, true}]").expect_err("no CA");
+        for word in ["client option cacertfile", "OTP 26", "{verify, verify_none}"] {
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(!error.contains('\n'), "{error}");
     }
 
     #[test]

@@ -18,14 +18,21 @@ fn optfile(directory: &Path, more: &str) -> PathBuf {
     std::fs::write(&keyfile, key.serialize_pem()).expect("written");
     let path = directory.join("ssl.conf");
     let (certfile, keyfile) = (certfile.display(), keyfile.display());
-    let text =
-        format!("[{{server, [{{certfile, \"{certfile}\"}}, {{keyfile, \"{keyfile}\"}}{more}]}}].");
+    let text = format!(
+        "[{{server, [{{certfile, \"{certfile}\"}}, {{keyfile, \"{keyfile}\"}}{more}]}}, \
+         {{client, [{{verify, verify_none}}]}}]."
+    );
     std::fs::write(&path, text).expect("written");
     path
 }
 
 /// Connects once, with some bytes each way, and says how the handshake went.
 async fn connect(tls: &Tls) -> HandshakeKind {
+    connect_to(tls).await.0
+}
+
+/// The same, and which host the dialer asked for.
+async fn connect_to(tls: &Tls) -> (HandshakeKind, Option<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let limit = Duration::from_secs(20);
@@ -35,6 +42,10 @@ async fn connect(tls: &Tls) -> HandshakeKind {
         io.write_all(b"hello").await.expect("written");
         io.flush().await.expect("flushed");
         io.read_u8().await.expect("read");
+        match io {
+            TlsStream::Server(io) => io.get_ref().1.server_name().map(str::to_owned),
+            TlsStream::Client(_) => panic!("it was dialed"),
+        }
     };
     let client = async {
         let stream = TcpStream::connect(address).await.expect("connected");
@@ -46,7 +57,25 @@ async fn connect(tls: &Tls) -> HandshakeKind {
         io.flush().await.expect("flushed");
         io.get_ref().1.handshake_kind().expect("it is done")
     };
-    tokio::join!(server, client).1
+    let (asked_for, kind) = tokio::join!(server, client);
+    (kind, asked_for)
+}
+
+#[tokio::test]
+async fn a_dialer_says_which_host_it_wants_unless_that_is_disabled() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (option, host) in [
+        ("", Some("localhost")),
+        (", {server_name_indication, \"other.example\"}", Some("other.example")),
+        (", {server_name_indication, disable}", None),
+    ] {
+        let path = optfile(directory.path(), "");
+        let text = std::fs::read_to_string(&path).expect("written before");
+        let none = "{verify, verify_none}";
+        std::fs::write(&path, text.replace(none, &format!("{none}{option}"))).expect("written");
+        let tls = Tls::from_optfile(&path).expect("good options");
+        assert_eq!(connect_to(&tls).await.1.as_deref(), host, "{option}");
+    }
 }
 
 #[tokio::test]

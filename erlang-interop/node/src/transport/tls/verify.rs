@@ -38,7 +38,7 @@ macro_rules! signatures {
 }
 
 /// `verify_none`: the connection is encrypted, but with whom is not known from the certificate. The
-/// cookie still has to be right. OTP's default for a dialer.
+/// cookie still has to be right. A dialer's default up to OTP 25.
 #[derive(Debug)]
 pub(super) struct VerifyNone {
     pub(super) algorithms: WebPkiSupportedAlgorithms,
