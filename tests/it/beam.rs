@@ -21,7 +21,7 @@ impl Beam {
         crate::running::eventually("EPMD answers", || {
             (home.har(&["names", "--epmd-port", &port]).code == Some(0)).then_some(())
         });
-        let mut command = home.program("erl");
+        let mut command = home.erl();
         command.env("ERL_EPMD_PORT", &port).args(["-noinput", "-start_epmd", "false"]);
         command.args(["-name", "beam@127.0.0.1", "-setcookie", "C"]);
         command.args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]);
@@ -45,7 +45,7 @@ impl Beam {
 
     /// Runs Erlang in another BEAM, with a cookie and a name; gives what it printed.
     pub(crate) fn eval(&self, cookie: &str, code: &str) -> String {
-        let mut command = self.home.program("erl");
+        let mut command = self.home.erl();
         command.env("ERL_EPMD_PORT", &self.port).args(["-noinput", "-start_epmd", "false"]);
         command.args(["-name", "asker@127.0.0.1", "-setcookie", cookie, "-eval"]);
         let output = command.arg(format!("{code}, halt().")).output().expect("erl runs");

@@ -41,6 +41,15 @@ impl Home {
         command
     }
 
+    /// `erl` of this machine, or of the root that `HAR_OTP_ROOT` names: another OTP release. What is
+    /// in this home is not in there.
+    pub(crate) fn erl(&self) -> Command {
+        let Some(root) = std::env::var_os("HAR_OTP_ROOT") else { return self.program("erl") };
+        let mut command = self.program("chroot");
+        command.arg(root).args(["/usr/bin/env", "PATH=/usr/bin:/bin", "HOME=/tmp", "erl"]);
+        command
+    }
+
     /// The binary under test.
     pub(crate) fn command(&self) -> Command {
         self.program(env!("CARGO_BIN_EXE_har"))

@@ -37,7 +37,7 @@ impl Cluster {
     /// `erl` as `name@127.0.0.1`, with more flags, to its end; gives what it printed.
     #[track_caller]
     fn erl(&self, flags: &[&str], code: &str) -> String {
-        let mut command = self.home.program("erl");
+        let mut command = self.home.erl();
         command.args(["-noinput", "-name", "me@127.0.0.1", "-setcookie", "C"]).args(flags);
         let output = command.args(["-eval", &format!("{code}, halt().")]).output().expect("erl");
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -86,7 +86,7 @@ fn a_beam_finds_a_har_node_by_its_port_with_the_flags_that_the_node_prints() {
 #[test]
 fn a_har_node_finds_a_beam_by_its_port() {
     let cluster = Cluster::new();
-    let mut command = cluster.home.program("erl");
+    let mut command = cluster.home.erl();
     command.args(["-noinput", "-name", "beam@127.0.0.2", "-setcookie", "C"]);
     command.args(["-start_epmd", "false", "-erl_epmd_port", &cluster.port]);
     command.args(["-kernel", "inet_dist_use_interface", "{127,0,0,2}"]);
