@@ -10,6 +10,7 @@ mod epmd;
 mod exception;
 mod failure;
 mod flags;
+mod leave;
 mod man;
 mod names;
 mod parse;
@@ -46,6 +47,8 @@ enum Command {
     Start(start::Arguments),
     /// See whether a node answers and has the same cookie
     Ping(ping::Arguments),
+    /// Have a node finish its work and leave
+    Leave(leave::Arguments),
     /// Call a function on a node and print what it returns
     Rpc(rpc::Arguments),
     /// List the nodes registered at an EPMD
@@ -103,6 +106,7 @@ impl Command {
         match self {
             Self::Start(arguments) => start::run(&arguments),
             Self::Ping(arguments) => ping::run(&arguments),
+            Self::Leave(arguments) => leave::run(&arguments),
             Self::Rpc(arguments) => rpc::run(&arguments),
             Self::Names(arguments) => names::run(&arguments),
             Self::Convert(arguments) => convert::run(&arguments),

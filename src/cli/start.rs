@@ -36,16 +36,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         print(&welcome::text(&settings, &node))?;
         let outcome = tokio::select! {
             () = signals.of_the_end(&node) => Ok(()),
+            () = node.told_to_leave() => Ok(()),
             () = node.node().stopped() => {
                 let message = "the node has shut itself down: the log says why; start it again";
                 Err(Failure::new(Exit::Software, message))
             }
         };
         tracing::info!("leaving");
+        let drain = Duration::from_secs(settings.drain_s.value.into());
         tokio::select! {
-            () = node.leave() => outcome,
+            unfinished = node.leave(drain) => outcome.and_then(|()| finished(unfinished, drain)),
             () = signals.next() => {
-                let message = "told twice to end: left without waiting for connections to close";
+                let message = "told twice to end: left without waiting for work or connections";
                 Err(Failure::new(Exit::Negative, message))
             }
         }
@@ -53,6 +55,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // What still reads or computes on a thread of its own is not waited for any longer.
     runtime.shutdown_timeout(LAST_THREADS_WAIT);
     outcome
+}
+
+/// Whether each peer has got its answers.
+fn finished(unfinished: usize, drain: Duration) -> Result<(), Failure> {
+    if unfinished == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "left with {unfinished} processes of peers unfinished after {} s; shutdown.drain_s gives them \
+         longer",
+        drain.as_secs(),
+    );
+    Err(Failure::new(Exit::Negative, message))
 }
 
 /// No core file with cookie and keys in it; and no other process of this user, unless it is root's,

@@ -62,6 +62,9 @@ pub struct RawConfig {
     /// Where metrics and probes are.
     #[serde(deserialize_with = "section")]
     pub ops: RawOps,
+    /// How it ends.
+    #[serde(deserialize_with = "section")]
+    pub shutdown: RawShutdown,
     /// What it writes about itself.
     #[serde(deserialize_with = "section")]
     pub log: RawLog,
@@ -256,6 +259,14 @@ pub struct RawOps {
     pub port: Option<u16>,
     /// Address it is on.
     pub interface: Option<IpAddr>,
+}
+
+/// Section `shutdown`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawShutdown {
+    /// How long what peers have asked for may still take, in seconds.
+    pub drain_s: Option<u32>,
 }
 
 /// Section `log`.

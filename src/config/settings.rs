@@ -32,6 +32,8 @@ pub use security::Security;
 const EPMD_PORT: u16 = 4369;
 /// As OTP's `net_ticktime`.
 const NET_TICKTIME_S: u32 = 60;
+/// Less than the 30 seconds that Kubernetes gives a pod.
+const DRAIN_S: u32 = 20;
 /// The name of a node that was given none.
 const ALIVE: &str = "har";
 
@@ -174,6 +176,8 @@ pub struct Settings {
     pub health: Health,
     /// Where metrics and probes are.
     pub ops: Ops,
+    /// How long a node that leaves finishes what peers have asked for, in seconds.
+    pub drain_s: Setting<u32>,
     /// How log lines look.
     pub log_format: Setting<LogFormat>,
     /// What is logged: a level, or levels by module.
@@ -220,7 +224,7 @@ impl Settings {
         let RawConfig {
             node, distribution: dist, epmd, balancing, routing, log, diagnostics, ..
         } = raw;
-        let RawConfig { admission, calls, budgets, audit, backends, .. } = raw;
+        let RawConfig { admission, calls, budgets, audit, backends, shutdown, .. } = raw;
         let security = RawSecurity { admission, calls, budgets, audit, backends };
         let settings = Self {
             health: Health::resolve(&from, raw.health)?,
@@ -266,6 +270,7 @@ impl Settings {
             routing_table: from.of("routing.table", None, routing.table, PathBuf::new)?,
             strict_health: from
                 .of("routing.strict_health", None, routing.strict_health, || false)?,
+            drain_s: from.of("shutdown.drain_s", None, shutdown.drain_s, || DRAIN_S)?,
             log_format: from.of("log.format", flags.log_format, log.format, || LogFormat::Text)?,
             log_level: from.of("log.level", flags.log_level, log.level, || "info".into())?,
             diagnostics: from.of(

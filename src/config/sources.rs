@@ -202,6 +202,7 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "health.commands" => &["HAR_HEALTH_COMMANDS"],
         "ops.port" => &["HAR_OPS_PORT"],
         "ops.interface" => &["HAR_OPS_INTERFACE"],
+        "shutdown.drain_s" => &["HAR_SHUTDOWN_DRAIN_S"],
         "log.format" => &["HAR_LOG_FORMAT"],
         "log.level" => &["HAR_LOG_LEVEL"],
         "diagnostics.enabled" => &["HAR_DIAGNOSTICS_ENABLED"],

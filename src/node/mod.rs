@@ -9,7 +9,7 @@ mod port_mapper;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use erlang_interop::node::audit::Auditor;
 use erlang_interop::node::transport::Transport;
@@ -100,7 +100,11 @@ pub enum StartFailure {
 #[derive(Debug)]
 pub struct HarNode {
     node: Node,
+    cluster: Cluster,
     epmd_embedded: bool,
+    /// Finding peers and staying connected to them.
+    joining: Vec<JoinHandle<()>>,
+    /// What goes on until the node has left.
     background: Vec<JoinHandle<()>>,
     ops: Option<(SocketAddr, JoinHandle<()>)>,
     audit: Option<Arc<AuditLog>>,
@@ -157,25 +161,28 @@ impl HarNode {
             }
         };
         let ops = ops.map(|port| {
-            let node = node.clone();
-            let is_leaving = Arc::new(|| false);
+            let (node, departures) = (node.clone(), cluster.departures.clone());
+            let is_leaving = Arc::new(move || departures.has_begun());
             let subject = Subject { node, telemetry: telemetry.clone(), is_leaving };
             (port.address(), tokio::spawn(port.serve(subject)))
         });
-        let mut background = cluster.start(&node, settings.epmd_port.value);
-        background.push(tokio::spawn(checker.keep_checking()));
+        let mut joining = cluster.start(&node, settings.epmd_port.value);
+        let balancer = cluster.balancer.clone();
         let latencies = move || {
-            let measured = cluster.balancer.latencies().into_iter();
+            let measured = balancer.latencies().into_iter();
             measured.map(|(peer, latency)| (peer.as_str().to_owned(), latency)).collect()
         };
-        background.push(tokio::spawn(keep_measuring(telemetry, node.clone(), latencies)));
+        let mut background = vec![
+            tokio::spawn(keep_measuring(telemetry, node.clone(), latencies)),
+            tokio::spawn(checker.keep_checking()),
+        ];
         if let Some((mapper, wanted)) = mapper {
             background.push(tokio::spawn(wanted.keep(mapper)));
         }
         for peer in peers {
-            background.push(tokio::spawn(keep_connected(node.clone(), peer)));
+            joining.push(tokio::spawn(keep_connected(node.clone(), peer)));
         }
-        Ok(Self { node, epmd_embedded, background, ops, audit })
+        Ok(Self { node, cluster, epmd_embedded, joining, background, ops, audit })
     }
 
     /// The Erlang node.
@@ -211,20 +218,53 @@ impl HarNode {
         self.ops.as_ref().map(|(address, _)| *address)
     }
 
-    /// Leaves: peers see `nodedown`, the name is free, then an embedded port mapper ends.
-    pub async fn leave(self) {
+    /// Resolves when an operator has told the node to leave, by `HAR.Cluster.leave/0`.
+    pub async fn told_to_leave(&self) {
+        self.cluster.departures.ordered().await;
+    }
+
+    /// Leaves: takes nothing new, finishes what peers have asked for within `drain`, and goes: the
+    /// name is free, peers see `nodedown`, then an embedded port mapper ends. Gives how many
+    /// processes of peers were not done, and were ended.
+    pub async fn leave(mut self, drain: Duration) -> usize {
+        // Nobody is dialled any more; who is connected stays so for its answers.
+        end_all(self.joining.drain(..)).await;
+        let unfinished = if self.node.is_stopping() { 0 } else { self.finish(drain).await };
         self.node.shutdown().await;
-        for task in self.background {
-            task.abort();
-            // Aborted, or ended before.
-            let _ = task.await;
-        }
-        if let Some((_, server)) = self.ops {
-            server.abort();
-        }
+        end_all(self.background.into_iter().chain(self.ops.map(|(_, server)| server))).await;
         if let Some(audit) = self.audit {
             audit.close();
         }
+        unfinished
+    }
+
+    /// Takes nothing new and waits for what is under way.
+    async fn finish(&self, drain: Duration) -> usize {
+        self.cluster.departures.begin(&self.node).await;
+        let (work, begun) = (self.node.peer_processes(), Instant::now());
+        tracing::info!(work, drain_s = drain.as_secs(), "no new work is taken");
+        // A node that shuts itself down meanwhile has nothing to wait for.
+        tokio::select! {
+            () = self.node.no_peer_processes() => {}
+            () = self.node.stopped() => {}
+            () = tokio::time::sleep(drain) => {}
+        }
+        let unfinished = self.node.peer_processes();
+        let ms = begun.elapsed().as_millis();
+        if unfinished > 0 {
+            tracing::warn!(unfinished, ms, "work of peers is broken off: shutdown.drain_s is over");
+        } else {
+            tracing::info!(ms, "all that peers have asked for is answered");
+        }
+        unfinished
+    }
+}
+
+async fn end_all(tasks: impl IntoIterator<Item = JoinHandle<()>>) {
+    for task in tasks {
+        task.abort();
+        // Aborted, or ended before.
+        let _ = task.await;
     }
 }
 
@@ -254,6 +294,7 @@ fn start_services(
         .diagnostics(settings.diagnostics.value);
     // `global` connects everybody to everybody; a hidden node has no part in that.
     options.global = !settings.hidden.value;
+    options.task_gate = cluster.departures.gate();
     let plane = control_plane(settings, cluster)?;
     plane.tell(telemetry);
     let checker = Checker::new(plane.clone(), &settings.health);
@@ -263,6 +304,7 @@ fn start_services(
     let functions = functions.build();
     standard(node, functions.clone(), options)?;
     services::start(node, &plane, &checker, cluster, &functions)?;
+    cluster.serve(node)?;
     Ok(checker)
 }
 

@@ -54,7 +54,7 @@ pub const ALLOWED_BY_DEFAULT: &[&str] = &[
 
 /// Functions that act: on processes, on other nodes, on who may connect, on the node's life. Only a
 /// pattern that names one of them allows it; `erlang` or `erlang:*` does not.
-const ACTING: &[&str] = &[
+pub(crate) const ACTING: &[&str] = &[
     "erlang:!",
     "erlang:send",
     "erlang:exit/2",
@@ -77,6 +77,7 @@ const ACTING: &[&str] = &[
     "pg:join",
     "pg:leave",
     "rpc:call",
+    "HAR.Cluster.leave",
     "Kernel.send",
     "Node.connect",
     "Node.disconnect",

@@ -9,8 +9,8 @@ mod certificates;
 pub use audit::{AuditLog, AuditToLog};
 pub use backends::{BackendElsewhere, BackendNetworks};
 pub use call_pattern::{CallPattern, CallPatternError};
-#[cfg(test)]
-pub(crate) use calls::CHANGING;
 pub(crate) use calls::patterns;
+#[cfg(test)]
+pub(crate) use calls::{ACTING, CHANGING};
 pub use calls::{ALLOWED_BY_DEFAULT, AuditedCalls, CallGuard, CallRules};
 pub use certificates::{Authority, CertificatesError, NodeFiles};

@@ -9,6 +9,7 @@ use super::shapes;
 use crate::cluster::{Cluster, Found, LoadBalancer, Place, Report};
 use crate::control_plane::ControlPlane;
 
+const CLUSTER: &str = "Elixir.HAR.Cluster";
 const LOAD_BALANCER: &str = "Elixir.HAR.Cluster.LoadBalancer";
 const DISCOVERY: &str = "Elixir.HAR.Cluster.Discovery";
 const ROUND_ROBIN: &str = "Elixir.HAR.Cluster.RoundRobin";
@@ -32,6 +33,16 @@ pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, c
     functions.function(ROUND_ROBIN, "next_node", 0, move |call: Call| {
         let next = shared.next_node(call.node());
         async move { Ok(Term::Atom(next)) }
+    });
+    let departures = cluster.departures.clone();
+    functions.pure(CLUSTER, "leave", 0, move |_| {
+        departures.order();
+        Ok(term!(ok))
+    });
+    let departures = cluster.departures.clone();
+    functions.function(CLUSTER, "leaving", 0, move |call: Call| {
+        let leaving = Term::list(departures.leaving(call.node().name()));
+        async move { Ok(leaving) }
     });
     let discovery = cluster.discovery.clone();
     functions.function(DISCOVERY, "topologies", 0, move |call: Call| {

@@ -75,7 +75,7 @@ pub fn start(
 mod tests {
     use super::*;
     use crate::config::{Environment, Flags, Settings};
-    use crate::security::{CHANGING, patterns};
+    use crate::security::{ACTING, CHANGING, patterns};
 
     /// Functions that compute, or look at the node.
     const LOOKING: &[&str] = &[
@@ -86,6 +86,7 @@ mod tests {
         "HAR.route_all",
         "HAR.transform/2",
         "HAR.version/0",
+        "HAR.Cluster.leaving/0",
         "HAR.Cluster.Discovery.topologies/0",
         "HAR.Cluster.LoadBalancer.load/0",
         "HAR.Cluster.LoadBalancer.route_to_node/1",
@@ -130,7 +131,8 @@ mod tests {
         let checker = Checker::of_defaults(plane.clone());
         register(&mut functions, &plane, &checker, &cluster);
         let functions = functions.build();
-        let (changing, looking) = (patterns(CHANGING), patterns(LOOKING));
+        let changing = patterns(&[CHANGING, ACTING].concat());
+        let looking = patterns(LOOKING);
         let mut undecided = Vec::new();
         for module in
             functions.modules().into_iter().filter(|m| m.as_str().starts_with("Elixir.HAR"))

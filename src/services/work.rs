@@ -7,7 +7,7 @@ use erlang_interop::term::{Atom, Term, atom, term};
 
 use super::errors::{error, ok};
 use super::shapes::{self, facts};
-use crate::cluster::{ChunkReport, Cluster, JobOptions, Share};
+use crate::cluster::{ChunkReport, Cluster, JobOptions, Refused, Share};
 use crate::control_plane::{Confined, ControlPlane};
 use crate::semantic::{Map, Operation, Value};
 
@@ -25,7 +25,7 @@ pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, c
 
 /// `{:ok, results}`, one for each operation in order, as `route_batch` gives them; those of a chunk
 /// that failed are `{:error, {:chunk_failed, reason}}`. With `report: true` it is
-/// `{:ok, results, chunks}`. `{:error, :overloaded}`: nothing was done.
+/// `{:ok, results, chunks}`. `{:error, :overloaded}` and `{:error, :leaving}`: nothing was done.
 async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outcome {
     let (given, read) = operations(&call.arguments[0])?;
     let options = shapes::options(call.arguments.get(1).unwrap_or(&Term::Nil))?;
@@ -40,8 +40,10 @@ async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outc
         Share { operations, may_have: Box::new(may_have) }
     };
     let shares: Vec<Share> = confined.into_iter().map(share).collect();
-    let Ok(reports) = cluster.distributor.route_all(call.node(), &shares, &job).await else {
-        return Ok(error(term!(overloaded)));
+    let reports = match cluster.distributor.route_all(call.node(), &shares, &job).await {
+        Ok(reports) => reports,
+        Err(Refused::Overloaded) => return Ok(error(term!(overloaded))),
+        Err(Refused::Leaving) => return Ok(error(term!(leaving))),
     };
     let mut results = vec![Term::Nil; given.len()];
     for (places, chunks) in places.iter().zip(&reports) {

@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod hostile;
 mod kubernetes;
+mod leave;
 mod ops;
 mod ping;
 mod regions;

@@ -202,6 +202,13 @@ impl Origins {
         (number, origin)
     }
 
+    /// Processes that live for peers, connected or not.
+    pub(crate) fn processes(&self) -> usize {
+        let known: Vec<Arc<Inner>> =
+            self.lock().by_name.values().filter_map(Weak::upgrade).collect();
+        known.iter().map(|inner| inner.processes.used.load(Ordering::Relaxed)).sum()
+    }
+
     /// A connection has ended.
     pub(crate) fn gone(&self, number: ConnectionNumber) {
         let mut table = self.lock();

@@ -30,6 +30,8 @@ pub struct StandardOptions {
     pub task_supervisors: Vec<Atom>,
     /// Most tasks of each of them.
     pub task_children_max: usize,
+    /// Closed, it keeps the tasks of peers out of all of them.
+    pub task_gate: task_supervisor::Gate,
     /// Whether `echo` and `sink` are there; see [`crate::diagnostics`].
     pub diagnostics: bool,
 }
@@ -41,6 +43,7 @@ impl Default for StandardOptions {
             pg_scopes: vec![atom!("pg")],
             task_supervisors: Vec::new(),
             task_children_max: crate::limits::TASK_CHILDREN_MAX,
+            task_gate: task_supervisor::Gate::default(),
             diagnostics: false,
         }
     }
@@ -151,8 +154,9 @@ pub fn standard(
     services.add(&atom!("rex"), move |_| Rex::new(called.clone()))?;
     for name in &options.task_supervisors {
         let (called, max) = (functions.clone(), options.task_children_max);
+        let gate = options.task_gate.clone();
         services.add(name, move |_| {
-            let options = task_supervisor::Options::default().max_children(max);
+            let options = task_supervisor::Options::default().max_children(max).gate(gate.clone());
             task_supervisor::server(called.clone(), options)
         })?;
     }

@@ -13,9 +13,11 @@
 //! the supervisor's intensity allows.
 //!
 //! `Owner` is `{Node, Pid, NameOrPid}`. The answer to the call is `{ok, TaskPid}`, or
-//! `{error, max_children}`.
+//! `{error, max_children}`, or `{error, shutting_down}` to peers once the [`Gate`] is closed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use erlang_node::{
@@ -35,6 +37,22 @@ use crate::supervisor::{Intensity, Restart, Shutdown};
 /// How long a task waits for the message that says what to run, as in Elixir.
 const WORK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Whether a supervisor still takes tasks of peers; open at first. Clones are the same gate.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    /// From now on peers are refused. Tasks that run go on, and the node itself may start more.
+    pub fn close(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// How a supervisor is set up.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -43,11 +61,17 @@ pub struct Options {
     pub max_children: usize,
     /// How often tasks are started again; one more is given up.
     pub intensity: Intensity,
+    /// Closed, it keeps the tasks of peers out.
+    pub gate: Gate,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_children: TASK_CHILDREN_MAX, intensity: Intensity::default() }
+        Self {
+            max_children: TASK_CHILDREN_MAX,
+            intensity: Intensity::default(),
+            gate: Gate::default(),
+        }
     }
 }
 
@@ -56,6 +80,13 @@ impl Options {
     #[must_use]
     pub fn max_children(mut self, max: usize) -> Self {
         self.max_children = max;
+        self
+    }
+
+    /// With a gate that somebody else may close.
+    #[must_use]
+    pub fn gate(mut self, gate: Gate) -> Self {
+        self.gate = gate;
         self
     }
 }
@@ -175,7 +206,7 @@ impl GenServer for Supervisor {
             None => self.ask(&request),
             Some([tag, arguments, restart, shutdown]) if tag.is_atom("start_task") => {
                 Task::read(context, Start::read(arguments), (restart, shutdown))
-                    .map(|(task, start)| self.start(context, task, start))
+                    .map(|(task, start)| self.take(context, task, start))
             }
             Some([tag, child]) if tag.is_atom("start_child") => {
                 Some(self.start_child(context, child))
@@ -230,6 +261,14 @@ impl Supervisor {
         }
     }
 
+    /// Starts a task that somebody asks for.
+    fn take(&mut self, context: &Context, task: Task, start: Start) -> Term {
+        if self.options.gate.is_closed() && task.origin.is_some() {
+            return term!({error, shutting_down});
+        }
+        self.start(context, task, start)
+    }
+
     fn start(&mut self, context: &Context, task: Task, start: Start) -> Term {
         if self.children.len() >= self.options.max_children {
             return term!({error, max_children});
@@ -279,7 +318,7 @@ impl Supervisor {
         };
         let start = Start::Run { callers: Term::Nil, work };
         match Task::read(context, Some(start), (restart, shutdown)) {
-            Some((task, start)) => self.start(context, task, start),
+            Some((task, start)) => self.take(context, task, start),
             None => term!({error, {invalid_child_spec, (child)}}),
         }
     }

@@ -116,6 +116,11 @@ impl Dialer {
     }
 
     async fn disconnect(&self, peer: &Atom) {
+        if self.running.departures.is_leaving(peer) {
+            // Kubernetes drops a pod from its lists when it is told to end, and it still works then.
+            tracing::debug!(topology = self.topology(), "{} goes by itself", shown(peer));
+            return;
+        }
         if self.node.disconnect(peer).await {
             tracing::info!(topology = self.topology(), "disconnected from {}", shown(peer));
         }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use erlang_interop::node::Node;
 use tokio::task::JoinHandle;
 
+use super::Departures;
 use crate::config::{Topologies, Topology};
 use membership::Membership;
 use source::Source;
@@ -38,6 +39,7 @@ struct Running {
     name: String,
     topology: Topology,
     membership: Mutex<Membership>,
+    departures: Departures,
 }
 
 impl Running {
@@ -61,12 +63,13 @@ pub struct Report {
 impl Discovery {
     /// Topologies that have found nobody yet.
     #[must_use]
-    pub fn new(topologies: &Topologies) -> Self {
+    pub fn new(topologies: &Topologies, departures: &Departures) -> Self {
         let running = topologies.0.iter().map(|(name, topology)| {
             Arc::new(Running {
                 name: name.clone(),
                 topology: topology.clone(),
                 membership: Mutex::default(),
+                departures: departures.clone(),
             })
         });
         Self { topologies: running.collect() }

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Departures;
 use super::limits::{
     CHUNK_OPERATIONS_MAX, CHUNKS_IN_FLIGHT_MAX, CHUNKS_MAX, JOB_TIME_MAX, JOBS_MAX,
 };
@@ -68,45 +69,63 @@ impl Default for JobOptions {
 #[derive(Debug, Clone)]
 pub struct Distributor {
     jobs: Arc<Semaphore>,
+    departures: Departures,
 }
 
-/// As many jobs run as may.
+/// Why a job was not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{JOBS_MAX} jobs run already: try again later")]
-pub struct Overloaded;
-
-impl Default for Distributor {
-    fn default() -> Self {
-        Self { jobs: Arc::new(Semaphore::new(JOBS_MAX)) }
-    }
+pub enum Refused {
+    /// As many jobs run as may.
+    #[error("{JOBS_MAX} jobs run already: try again later")]
+    Overloaded,
+    /// This node leaves.
+    #[error("this node leaves: ask another one")]
+    Leaving,
 }
 
 impl Distributor {
+    /// One that knows who leaves.
+    pub(crate) fn new(departures: &Departures) -> Self {
+        Self { jobs: Arc::new(Semaphore::new(JOBS_MAX)), departures: departures.clone() }
+    }
+
     /// Has operations routed by all nodes that may have them. Gives for each share the reports of
     /// its chunks, in order. Dropped before its end, the job is cancelled: its tasks are shut down.
     ///
     /// # Errors
-    /// [`Overloaded`]; nothing was started then.
+    /// [`Refused`]; nothing was started then.
     pub async fn route_all(
         &self,
         node: &Node,
         shares: &[Share],
         options: &JobOptions,
-    ) -> Result<Vec<Vec<ChunkReport>>, Overloaded> {
-        let _running = self.jobs.try_acquire().map_err(|_| Overloaded)?;
+    ) -> Result<Vec<Vec<ChunkReport>>, Refused> {
+        if self.departures.has_begun() {
+            return Err(Refused::Leaving);
+        }
+        let _running = self.jobs.try_acquire().map_err(|_| Refused::Overloaded)?;
+        let workers = || self.workers(node);
         let operations = shares.iter().map(|share| share.operations.len()).sum();
-        let size = chunk_size(operations, workers(node).count(), options.chunk);
+        let size = chunk_size(operations, workers().len(), options.chunk);
         let of_share = |(number, share): (usize, &'_ Share)| {
             share.operations.chunks(size).map(|chunk| (number, chunk.to_vec())).collect::<Vec<_>>()
         };
         let chunks: Vec<(usize, Vec<Term>)> =
             shares.iter().enumerate().flat_map(of_share).collect();
-        let reports = run(node, &chunks, shares, options).await;
+        let reports = run(node, workers, &chunks, shares, options).await;
         let mut found: Vec<Vec<ChunkReport>> = shares.iter().map(|_| Vec::new()).collect();
         for ((share, _), report) in chunks.iter().zip(reports) {
             found[*share].push(report);
         }
         Ok(found)
+    }
+
+    /// The nodes that a chunk may go to: this one too, even when it leaves, as long as it has a job.
+    fn workers(&self, node: &Node) -> Vec<Atom> {
+        let mut workers = node.nodes(NodeFilter::Visible);
+        workers.retain(|peer| !self.departures.is_leaving(peer));
+        workers.push(node.name().clone());
+        workers
     }
 }
 
@@ -131,10 +150,6 @@ fn chunk_size(operations: usize, nodes: usize, wanted: Option<usize>) -> usize {
     size.max(operations.div_ceil(CHUNKS_MAX)).clamp(1, CHUNK_OPERATIONS_MAX)
 }
 
-fn workers(node: &Node) -> impl Iterator<Item = Atom> {
-    node.nodes(NodeFilter::Visible).into_iter().chain([node.name().clone()])
-}
-
 enum Event {
     Ended { chunk: usize, node: Atom, attempt: Attempt },
     Rested(Atom),
@@ -142,6 +157,7 @@ enum Event {
 
 async fn run(
     node: &Node,
+    workers: impl Fn() -> Vec<Atom>,
     chunks: &[(usize, Vec<Term>)],
     shares: &[Share],
     options: &JobOptions,
@@ -155,7 +171,7 @@ async fn run(
     // Dropped with this function, however it ends: then attempts that still run give up.
     let (_job, cancelled) = watch::channel(());
     let late = loop {
-        plan.offer(workers(node).map(|node| {
+        plan.offer(workers().into_iter().map(|node| {
             let may = shares.iter().map(|share| (share.may_have)(&node)).collect();
             (node, may)
         }));

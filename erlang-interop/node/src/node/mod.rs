@@ -26,6 +26,10 @@ use crate::process::{Mailboxes, ProcessInfo};
 use crate::registry::Registry;
 use crate::spawn::Spawner;
 
+/// How often who waits for the end of the peers' processes looks for it: each end may be one of
+/// thousands a second, so that nobody is woken for it.
+const PEER_PROCESSES_LOOK: Duration = Duration::from_millis(5);
+
 /// An Erlang node. A handle: clones are the same node.
 ///
 /// Made by [`Node::new`] it runs processes and knows names; [`Node::listen`] lets peers in. Both in
@@ -148,6 +152,18 @@ impl Node {
     /// How many messages wait in the mailboxes of all processes. It looks at each process.
     pub fn messages_waiting(&self) -> usize {
         self.table().messages_waiting()
+    }
+
+    /// How many processes live for peers: what those have asked for and what is not done yet.
+    pub fn peer_processes(&self) -> usize {
+        self.kernel().origins().processes()
+    }
+
+    /// Resolves when no process lives for a peer: each call that was taken is answered.
+    pub async fn no_peer_processes(&self) {
+        while self.peer_processes() > 0 {
+            tokio::time::sleep(PEER_PROCESSES_LOOK).await;
+        }
     }
 
     /// Whether a process of this node lives: `is_process_alive/1`.
