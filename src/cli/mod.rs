@@ -6,6 +6,7 @@ mod client;
 mod completions;
 mod config;
 mod convert;
+mod demo;
 mod epmd;
 mod exception;
 mod failure;
@@ -61,6 +62,8 @@ enum Command {
     Epmd(epmd::Arguments),
     /// Make certificates for a cluster that speaks TLS
     Certs(certs::Arguments),
+    /// See three nodes share a job, of which one is killed half-way
+    Demo(demo::Arguments),
     /// Check the configuration, or show what is in force and where it came from
     Config(config::Arguments),
     /// Print the version
@@ -107,6 +110,7 @@ impl Command {
             Self::Start(arguments) => start::run(&arguments),
             Self::Ping(arguments) => ping::run(&arguments),
             Self::Leave(arguments) => leave::run(&arguments),
+            Self::Demo(arguments) => demo::run(&arguments),
             Self::Rpc(arguments) => rpc::run(&arguments),
             Self::Names(arguments) => names::run(&arguments),
             Self::Convert(arguments) => convert::run(&arguments),

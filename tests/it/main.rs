@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod convert;
 mod cookie;
+mod demo;
 mod deploy;
 mod discovery;
 mod documents;
