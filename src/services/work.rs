@@ -12,6 +12,8 @@ use crate::control_plane::{Confined, ControlPlane};
 use crate::semantic::{Map, Operation, Value};
 
 const MODULE: &str = "Elixir.HAR";
+/// How often a job looks whether somebody still waits for it.
+const ABANDONED_LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
     for arity in [1, 2] {
@@ -30,6 +32,7 @@ async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outc
     let (given, read) = operations(&call.arguments[0])?;
     let options = shapes::options(call.arguments.get(1).unwrap_or(&Term::Nil))?;
     let job = job_options(&options)?;
+    may_route(call, &job)?;
     let confined = plane.confine(&read, shapes::policy_names(&options).as_deref());
     drop(read);
     let places: Vec<Vec<usize>> = confined.iter().map(|one| one.operations.clone()).collect();
@@ -40,7 +43,11 @@ async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outc
         Share { operations, may_have: Box::new(may_have) }
     };
     let shares: Vec<Share> = confined.into_iter().map(share).collect();
-    let reports = match cluster.distributor.route_all(call.node(), &shares, &job).await {
+    let reports = tokio::select! {
+        reports = cluster.distributor.route_all(call.node(), &shares, &job) => reports,
+        () = abandoned(call) => return Err(Exception::exit(atom!("shutdown"))),
+    };
+    let reports = match reports {
         Ok(reports) => reports,
         Err(Refused::Overloaded) => return Ok(error(term!(overloaded))),
         Err(Refused::Leaving) => return Ok(error(term!(leaving))),
@@ -58,6 +65,30 @@ async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outc
     } else {
         ok(results)
     })
+}
+
+/// Other nodes see the job as ours. So whoever may not have this node route may not have others do
+/// it in our name either.
+fn may_route(call: &Call, job: &JobOptions) -> Result<(), Exception> {
+    let router = atom!("Elixir.HAR.ControlPlane.Router");
+    let arity = 1 + usize::from(job.route_options.is_some());
+    call.functions.check(&call.caller, &router, &atom!("route_batch"), arity)
+}
+
+/// Resolves when nobody waits for the call any more: whoever monitored its process, as `erpc`, `rpc`
+/// and tasks do, has gone or given up. Never for a call that nobody ever waited for.
+async fn abandoned(call: &Call) {
+    let watched = || {
+        let info = call.node().process_info(&call.caller.pid);
+        info.is_some_and(|info| !info.monitored_by.is_empty())
+    };
+    if !watched() {
+        return std::future::pending().await;
+    }
+    while watched() {
+        tokio::time::sleep(ABANDONED_LOOK).await;
+    }
+    tracing::debug!(pid = %call.caller.pid, "a job is stopped: nobody waits for it");
 }
 
 /// A list of operations, or the vertices of a graph. What is no operation is refused before it is

@@ -1,7 +1,8 @@
 //! A node that is told to leave finishes what was asked of it, and nobody gives it more.
 
 use crate::beam::Beam;
-use crate::running::Running;
+use crate::ops::http::get;
+use crate::running::{Running, free_port};
 
 /// Peers of these tests may call what they need.
 const CALLS: &str =
@@ -93,12 +94,15 @@ fn keep_busy(beam: &Beam) -> String {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_node_that_leaves_is_alive_but_not_ready_and_a_second_signal_ends_it_at_once() {
     let beam = Beam::start();
-    let mut har = node(&beam, "har", &[]);
+    let ops = free_port();
+    let mut har = node(&beam, "har", &[("HAR_OPS_PORT", &ops.to_string())]);
     keep_busy(&beam);
+    assert_eq!(get(ops, "/readyz").status, 200);
     har.signal("TERM");
     har.stderr.wait_for("no new work is taken");
+    assert_eq!((get(ops, "/readyz").status, get(ops, "/healthz").status), (503, 200));
     har.signal("INT");
     assert_eq!(har.ended().code(), Some(1));
     har.stderr.wait_for("told twice to end");

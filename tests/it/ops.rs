@@ -1,7 +1,7 @@
 //! The ops port: metrics that Prometheus can read, probes that tell the truth, strangers that get
 //! nowhere.
 
-mod http;
+pub(crate) mod http;
 mod metrics;
 
 use std::io::{Read as _, Write as _};

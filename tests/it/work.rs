@@ -70,6 +70,31 @@ fn what_a_killed_node_had_is_answered_once_by_the_others() {
 }
 
 #[test]
+fn who_may_not_route_may_not_have_others_route_for_it() {
+    let beam = Beam::start();
+    let calls =
+        "[{nodes: ['asker@*'], allow: [HAR.route_all, HAR.ControlPlane.Router.route_batch/1]}]";
+    let mut command = beam.command();
+    command.env("HAR_COOKIE", "C").env("HAR_CALLS_PEERS", calls).env("HAR_AUDIT_CALLS", "all");
+    command.args(["start", "--name", "one@127.0.0.1", "--log-level", "info,har::audit=debug"]);
+    let har = Running::start(command);
+    har.wait_for("Ctrl-C stops it.");
+    let code = format!(
+        "{OPERATION}, Ask = fun(A) -> case rpc:call(Har, 'Elixir.HAR', route_all, A) of
+             {{ok, [{{ok, _}}]}} -> routed;
+             {{badrpc, {{'EXIT', {{Why, _}}}}}} -> Why end end,
+         io:format(\"~0p\", [[Ask([[Op(1)]]), Ask([[Op(1)], [{{policies, []}}]])]])"
+    );
+    let refused = "{not_allowed,{'Elixir.HAR.ControlPlane.Router',route_batch,2}}";
+    assert_eq!(beam.eval("C", &code), format!("[routed,{refused}]"));
+    // The audit has both under the name of who asked.
+    for call in ["route_all", "route_batch"] {
+        let line = |line: &str| line.contains("asker@127.0.0.1") && line.contains(call);
+        assert!(har.stderr.text().lines().any(line), "{call}: {}", har.stderr.text());
+    }
+}
+
+#[test]
 fn what_is_no_operation_is_refused_before_it_is_sent() {
     let (beam, _nodes) = mesh(&["one"]);
     let code = format!(

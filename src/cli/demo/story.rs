@@ -60,7 +60,7 @@ impl Client {
                 let seen = self.ask(&at, "erlang", "nodes", Vec::new()).await?;
                 let seen: Vec<Term> = seen.list_iter().into_iter().flatten().collect();
                 let sees = |other: &&str| seen.iter().any(|node| node.is_atom(other));
-                if names.iter().filter(|other| *other != name).all(|other| sees(&other)) {
+                if names.iter().filter(|other| *other != name).all(sees) {
                     break;
                 }
                 if Instant::now() > deadline {

@@ -5,26 +5,26 @@ use std::net::TcpStream;
 
 /// An answer, taken apart.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// The value of a header; empty when it is not there.
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
         fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
 }
 
-pub(super) fn get(port: u16, path: &str) -> Answer {
+pub(crate) fn get(port: u16, path: &str) -> Answer {
     ask(port, format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes())
 }
 
 /// Sends a request and reads until the server ends the connection, as it has to.
-pub(super) fn ask(port: u16, request: &[u8]) -> Answer {
+pub(crate) fn ask(port: u16, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the port is open");
     stream.write_all(request).expect("sent");
     let mut answer = String::new();
