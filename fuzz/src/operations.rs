@@ -24,9 +24,11 @@ struct World {
 pub fn run(data: &[u8]) {
     let Some((choice, rest)) = data.split_first() else { return };
     let mut flags = DistributionFlags::DEFAULT;
-    for (bit, flag) in
-        [(1, DistributionFlags::DIST_HDR_ATOM_CACHE), (2, DistributionFlags::FRAGMENTS)]
-    {
+    for (bit, flag) in [
+        (1, DistributionFlags::DIST_HDR_ATOM_CACHE),
+        (2, DistributionFlags::FRAGMENTS),
+        (4, DistributionFlags::EXIT_PAYLOAD),
+    ] {
         flags = if choice & bit != 0 { flags - flag } else { flags };
     }
     let end = || Connection::with_flags(ConnectionConfig::default(), flags, Duration::ZERO);
@@ -52,6 +54,11 @@ impl World {
         match kind % 8 {
             0..=2 => self.message(first, usize::from(second)),
             3 => self.message(first, usize::from(second) * 1500),
+            4 if second >= 128 => {
+                let (from, to) = processes(first);
+                let reason = Term::binary(vec![first; usize::from(second) * 600]);
+                self.send(Control::PayloadExit { from, to, token: None }, Some(reason));
+            }
             4 => {
                 let (from, to) = processes(first);
                 self.send(Control::UnlinkId { id: self.count + 1, from, to }, None);
@@ -78,7 +85,7 @@ impl World {
     fn send(&mut self, control: Control, payload: Option<Term>) {
         self.count += 1;
         let queue = self.model.entry(key(&control)).or_default();
-        queue.push_back((control.clone(), payload.clone()));
+        queue.push_back(arriving(self.sender.flags(), control.clone(), payload.clone()));
         self.sender.send(control, payload).expect("all is negotiated");
     }
 
@@ -102,6 +109,22 @@ impl World {
                 assert!(expected == Some((control, payload)), "order is broken");
             }
         }
+    }
+}
+
+/// What the other end gets: an exit holds its reason where payloads of exits are unknown.
+fn arriving(
+    flags: DistributionFlags,
+    control: Control,
+    payload: Option<Term>,
+) -> (Control, Option<Term>) {
+    match (control, payload) {
+        (Control::PayloadExit { from, to, token }, Some(reason))
+            if !flags.contains(DistributionFlags::EXIT_PAYLOAD) =>
+        {
+            (Control::Exit { from, to, reason, token }, None)
+        }
+        other => other,
     }
 }
 

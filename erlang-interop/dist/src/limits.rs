@@ -35,7 +35,8 @@ pub const FRAGMENT_PAYLOAD_BYTES: usize = 64 * 1024;
 /// keeps its place in the order of the atom cache and so can't be overtaken by a signal.
 pub const FIRST_FRAGMENT_PAYLOAD_BYTES: usize = 1024;
 
-/// Messages up to this size in bytes travel in one frame; larger ones are cut if the peer can join.
+/// Payloads up to this size in bytes travel in one frame with their control term; larger ones are cut
+/// if the peer can join.
 pub const UNFRAGMENTED_BYTES_MAX: usize = FRAGMENT_PAYLOAD_BYTES;
 
 /// Longest single frame in bytes, without its prefix. A peer without `FRAGMENTS` sends a whole
@@ -90,6 +91,7 @@ pub const TICK_INTENSITY_MAX: u32 = 1000;
 
 const _: () = assert!(FIRST_FRAGMENT_PAYLOAD_BYTES <= FRAGMENT_PAYLOAD_BYTES);
 const _: () = assert!(FRAGMENT_PAYLOAD_BYTES <= UNFRAGMENTED_BYTES_MAX);
+const _: () = assert!(FIRST_FRAGMENT_PAYLOAD_BYTES < UNFRAGMENTED_BYTES_MAX, "there is a second");
 const _: () = assert!(UNFRAGMENTED_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= MESSAGE_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX <= FRAGMENTS_BYTES_MAX);

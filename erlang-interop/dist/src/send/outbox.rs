@@ -96,7 +96,7 @@ impl Outbox {
             let pieces = self.parts.take_pieces();
             self.queued += bytes;
             self.streams[stream].waiting.push_back(Message { pieces, control_bytes, bytes });
-        } else if self.fragments(self.parts.len()) {
+        } else if self.fragments(self.parts.len() - control_bytes) {
             self.queued += self.parts.len();
             let bytes = self.parts.len();
             let message = Message { pieces: self.parts.take_pieces(), control_bytes, bytes };
@@ -113,8 +113,9 @@ impl Outbox {
         Ok(())
     }
 
-    fn fragments(&self, bytes: usize) -> bool {
-        bytes > UNFRAGMENTED_BYTES_MAX && self.flags.contains(DistributionFlags::FRAGMENTS)
+    /// Whether so much payload is cut. A control term is not: it is whole in the first fragment.
+    fn fragments(&self, payload_bytes: usize) -> bool {
+        payload_bytes > UNFRAGMENTED_BYTES_MAX && self.flags.contains(DistributionFlags::FRAGMENTS)
     }
 
     /// Whether frames have a distribution header.
@@ -205,6 +206,8 @@ impl Outbox {
         let first = message.control_bytes + FIRST_FRAGMENT_PAYLOAD_BYTES;
         let rest = message.bytes.saturating_sub(first);
         let id = 1 + rest.div_ceil(FRAGMENT_PAYLOAD_BYTES) as u64;
+        // There is a next one, or it would have the id 0, which ends a BEAM.
+        debug_assert!(id > 1);
         let first = first.min(message.bytes);
         self.tail.put_u32((18 + self.header.len() + first) as u32);
         self.tail.put_slice(&[VERSION, FRAGMENT_FIRST]);
@@ -243,7 +246,7 @@ impl Outbox {
             if self.has_header() {
                 self.header.push(0);
             }
-            if self.fragments(message.bytes) {
+            if self.fragments(message.bytes - message.control_bytes) {
                 stream.sequence = self.next_sequence;
                 self.next_sequence += 1;
                 (stream.message, stream.next_id) = self.first_fragment(stream.sequence, message);

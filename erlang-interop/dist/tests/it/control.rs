@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use erlang_dist::control::Operation;
+use erlang_dist::control::{Mfa, Operation};
 use erlang_dist::error::SendError;
 use erlang_dist::{Connection, ConnectionConfig, Control, DistributionFlags, Event};
-use erlang_term::{DecodeErrorKind, Term};
+use erlang_term::{DecodeErrorKind, Pid, Term};
 
 use crate::pair::Pair;
 use crate::sample::{all_flags, atom, every_control, payload, pid, reference};
@@ -103,6 +103,53 @@ fn older_peers_get_older_forms() {
         pair.ends[0].send(control.clone(), payload(&control, &reason)).expect("has an old form");
         pair.settle().expect("good");
         assert_eq!(pair.inbox[1].pop(), expected);
+    }
+}
+
+/// Where the reason is a part of the control term, only what is behind that can be cut.
+#[test]
+fn a_long_control_term_is_not_cut_into_fragments() {
+    let flags = all_flags() - DistributionFlags::EXIT_PAYLOAD;
+    let (from, to) = (pid(1), pid(2));
+    let reason = Term::binary(vec![7; 100_000]);
+    let exit = |from: &Pid, to: &Pid| {
+        let (from, to) = (from.clone(), to.clone());
+        let sent = Control::PayloadExit { from: from.clone(), to: to.clone(), token: None };
+        (sent, Control::Exit { from, to, reason: reason.clone(), token: None })
+    };
+    let mut pair = Pair::new(flags);
+    let mut expected = Vec::new();
+    let (control, arrives) = exit(&from, &to);
+    pair.ends[0].send(control, Some(reason.clone())).expect("has an old form");
+    expected.push((arrives, None));
+    // Behind a message that is being cut.
+    let bulk = Control::SendSender { from: from.clone(), to: to.clone(), token: None };
+    for _ in 0..2 {
+        pair.ends[0].send(bulk.clone(), Some(Term::binary(vec![8; 300_000]))).expect("fits");
+        expected.push((bulk.clone(), Some(Term::binary(vec![8; 300_000]))));
+        let (control, arrives) = exit(&from, &to);
+        pair.ends[0].send(control, Some(reason.clone())).expect("has an old form");
+        expected.push((arrives, None));
+    }
+    pair.settle().expect("good");
+    assert_eq!(pair.inbox[1], expected);
+
+    // Its payload is short, or long as well.
+    for bytes in [0, 1000, 1030, 200_000] {
+        let mut pair = Pair::new(all_flags());
+        let control = Control::SpawnRequest {
+            reference: reference(1),
+            from: from.clone(),
+            group_leader: from.clone(),
+            mfa: Mfa { module: atom("m"), function: atom("f"), arity: 1 },
+            options: Term::list([Term::binary(vec![7; 64_500])]),
+            token: None,
+        };
+        let payload = Some(Term::list([Term::binary(vec![9; bytes])]));
+        pair.ends[0].send(control.clone(), payload.clone()).expect("fits");
+        pair.settle().expect("good");
+        assert_eq!(pair.inbox[1], [(control, payload)], "{bytes}");
+        assert_eq!(pair.ends[0].queued_bytes(), 0);
     }
 }
 

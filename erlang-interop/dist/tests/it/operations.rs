@@ -19,10 +19,12 @@ enum Operation {
         bytes: u32,
         atom: u16,
     },
+    /// A signal of this kind; a reason has this many bytes.
     Signal {
         from: u8,
         to: u8,
         kind: u8,
+        bytes: u32,
     },
     /// Take output this many times.
     Poll(u8),
@@ -32,12 +34,12 @@ enum Operation {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let bytes = prop_oneof![6 => 0u32..200, 2 => 4000u32..9000, 2 => 60_000u32..400_000];
+    let bytes = || prop_oneof![6 => 0u32..200, 2 => 4000u32..9000, 2 => 60_000u32..400_000];
     prop_oneof![
-        5 => (0u8..4, 0u8..3, bytes, 0u16..4000)
+        5 => (0u8..4, 0u8..3, bytes(), 0u16..4000)
             .prop_map(|(from, to, bytes, atom)| Operation::Send { from, to, bytes, atom }),
-        3 => (0u8..4, 0u8..3, 0u8..4)
-            .prop_map(|(from, to, kind)| Operation::Signal { from, to, kind }),
+        3 => (0u8..4, 0u8..3, 0u8..4, bytes())
+            .prop_map(|(from, to, kind, bytes)| Operation::Signal { from, to, kind, bytes }),
         4 => (1u8..6).prop_map(Operation::Poll),
         3 => (1u16..5000).prop_map(Operation::Deliver),
         1 => (0u8..30).prop_map(Operation::Wait),
@@ -66,6 +68,18 @@ impl Model {
 fn key(control: &Control) -> (u32, u32) {
     let id = |pid: Option<&erlang_term::Pid>| pid.map_or(u32::MAX, erlang_term::Pid::id);
     (id(control.sender()), id(control.receiver()))
+}
+
+/// What the other end gets: an exit holds its reason where payloads of exits are unknown.
+fn arriving(flags: DistributionFlags, control: Control, payload: Option<Term>) -> Message {
+    match (control, payload) {
+        (Control::PayloadExit { from, to, token }, Some(reason))
+            if !flags.contains(DistributionFlags::EXIT_PAYLOAD) =>
+        {
+            (Control::Exit { from, to, reason, token }, None)
+        }
+        other => other,
+    }
 }
 
 struct World {
@@ -101,14 +115,17 @@ impl World {
                 let payload = Some(Term::tuple([tag, Term::binary(fill)]));
                 self.send(Control::SendSender { from, to, token: None }, payload);
             }
-            Operation::Signal { from, to, kind } => {
+            Operation::Signal { from, to, kind, bytes } => {
                 let (from, to) = (pid(from.into()), pid(100 + u32::from(to)));
                 let reference = reference(self.sent as u32);
                 let (control, payload) = match kind {
                     0 => (Control::Link { from, to }, None),
                     1 => (Control::MonitorP { from, to: to.into(), reference }, None),
                     2 => (Control::UnlinkId { id: 1 + self.sent as u64, from, to }, None),
-                    _ => (Control::PayloadExit { from, to, token: None }, Some(Term::Nil)),
+                    _ => {
+                        let reason = Term::binary(vec![self.sent as u8; bytes as usize]);
+                        (Control::PayloadExit { from, to, token: None }, Some(reason))
+                    }
                 };
                 self.send(control, payload);
             }
@@ -136,7 +153,7 @@ impl World {
     fn send(&mut self, control: Control, payload: Option<Term>) {
         self.sent += 1;
         let queue = self.model.waiting.entry(key(&control)).or_default();
-        queue.push((control.clone(), payload.clone()));
+        queue.push(arriving(self.sender.flags(), control.clone(), payload.clone()));
         self.sender.send(control, payload).expect("all is negotiated");
     }
 
@@ -161,11 +178,13 @@ proptest! {
         operations in prop::collection::vec(operation(), 1..60),
         cached in any::<bool>(),
         fragments in any::<bool>(),
+        exit_payload in any::<bool>(),
     ) {
         let mut flags = all_flags();
         for (on, flag) in [
             (cached, DistributionFlags::DIST_HDR_ATOM_CACHE),
             (fragments, DistributionFlags::FRAGMENTS),
+            (exit_payload, DistributionFlags::EXIT_PAYLOAD),
         ] {
             flags = if on { flags } else { flags - flag };
         }
