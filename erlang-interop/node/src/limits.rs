@@ -8,10 +8,11 @@ use std::time::Duration;
 /// Bytes waiting for one connection above which senders wait: the `+zdbbl` of a BEAM.
 pub const DIST_BUF_BUSY_LIMIT_BYTES: usize = 1024 * 1024;
 
-/// Bytes that signals which must not wait (exits, downs, acknowledgements) may add beyond the
-/// busy limit. A peer that reads so slowly that this fills up is disconnected, since the
-/// alternative is memory without end.
-pub const SIGNAL_OVERRUN_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of signals which must not wait (exits, downs, acknowledgements) that may pile up for a
+/// connection while it is busy: about two results as long as the longest message that we would take.
+/// A peer for which that much waits is disconnected when one more comes, since the alternative is
+/// memory without end. What made it busy may be of any length.
+pub const SIGNAL_OVERRUN_BYTES: usize = 128 * 1024 * 1024;
 
 /// Bytes encoded for one connection before the socket gets its turn. Large enough that a write
 /// is worth its system call, small enough that reading never starves.

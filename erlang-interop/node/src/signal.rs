@@ -48,7 +48,9 @@ impl Node {
     pub(crate) async fn exit_from(&self, from: &Pid, to: &Pid, reason: ExitReason) {
         if self.is_own_name(to.node()) {
             self.exit_local(from, to, reason);
-        } else if let Some(peer) = self.peer_for(to.node()).await {
+        } else if let Some(peer) = self.peer_for(to.node()).await
+            && peer.may_send().await
+        {
             peer.signal(
                 Control::PayloadExit2 { from: from.clone(), to: to.clone(), token: None },
                 Some(reason.to_term()),

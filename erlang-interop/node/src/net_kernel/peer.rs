@@ -46,6 +46,8 @@ pub(crate) struct Backlog {
 struct Queue {
     waiting: Backlog,
     closed: Option<DownReason>,
+    /// What waited with the last entry that came while the connection was not busy.
+    admitted: usize,
 }
 
 impl Backlog {
@@ -219,10 +221,14 @@ impl Peer {
             return false;
         }
         let was_empty = queue.waiting.is_empty();
+        // What came while the peer kept up may be of any length. Behind it signals may pile up.
+        let queued = self.queued_bytes();
+        if queued < self.busy_limit {
+            queue.admitted = queued + weight;
+        }
+        let given_up = queued > self.busy_limit.max(queue.admitted) + SIGNAL_OVERRUN_BYTES;
         queue.waiting.push(Outgoing { sender, control, payload, weight });
         self.queued.store(queue.waiting.weight, Ordering::Relaxed);
-        let queued = self.queued_bytes();
-        let given_up = queued > self.busy_limit + SIGNAL_OVERRUN_BYTES;
         if given_up {
             queue.closed = Some(DownReason::SlowPeer { queued });
             self.closed.store(true, Ordering::Release);
@@ -278,7 +284,11 @@ impl Peer {
     /// For the connection's task: takes what waits, and the reason if the end is ordered.
     pub(crate) fn take(&self, to: &mut Backlog) -> Option<DownReason> {
         let mut queue = self.lock();
-        to.append(&mut queue.waiting);
+        if !queue.waiting.is_empty() {
+            self.encoded.fetch_add(queue.waiting.weight, Ordering::Relaxed);
+            self.queued.store(0, Ordering::Relaxed);
+            to.append(&mut queue.waiting);
+        }
         queue.closed.clone()
     }
 
@@ -368,12 +378,29 @@ mod tests {
         let mut waiting = std::pin::pin!(peer.may_send());
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(peer.take(&mut Backlog::default()).is_none());
-        // What was taken is in no sum for a moment.
         let (control, payload) = message(1);
         assert!(peer.signal(control, payload));
-        assert!(!peer.is_busy());
+        assert!(peer.is_busy(), "what was taken still counts");
         peer.set_encoded(0, &Backlog::default());
         assert!(waiting.now_or_never().is_some(), "nobody woke it");
+    }
+
+    #[tokio::test]
+    async fn one_message_may_be_of_any_length() {
+        let peer = peer(1000);
+        let mut taken = Backlog::default();
+        for bytes in [2 * SIGNAL_OVERRUN_BYTES, 1, 1] {
+            let (control, payload) = message(bytes);
+            assert!(peer.signal(control, payload));
+            assert!(peer.take(&mut taken).is_none(), "what is behind it is little");
+        }
+        peer.set_encoded(0, &taken);
+        let (control, payload) = message(SIGNAL_OVERRUN_BYTES);
+        assert!(peer.signal(control, payload));
+        assert!(!peer.is_closed());
+        let (control, payload) = message(1);
+        assert!(peer.signal(control, payload));
+        assert!(peer.is_closed(), "now too much has piled up behind it");
     }
 
     #[tokio::test]

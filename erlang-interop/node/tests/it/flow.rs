@@ -6,11 +6,13 @@ use erlang_dist::handshake::{HandshakeConfig, Initiator, InitiatorEvent};
 use erlang_node::transport::Transport;
 use erlang_node::transport::memory::MemoryNet;
 use erlang_node::{
-    Context, Cookie, Creation, DownReason, Node, NodeChange, NodeName, SendNowError, SpawnOptions,
+    Context, Cookie, Creation, DownReason, ExitReason, Node, NodeChange, NodeFilter, NodeName,
+    SendNowError, SpawnOptions,
 };
-use erlang_term::Term;
+use erlang_term::{Pid, Term};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use crate::harness::{self, ask, echo, node, soon, until, within};
 
@@ -178,6 +180,89 @@ async fn a_silent_peer_is_down_after_the_tick_time() {
     assert!(matches!(soon(events.recv()).await.expect("an event").change, NodeChange::Up));
     let down = soon(events.recv()).await.expect("an event").change;
     assert!(matches!(down, NodeChange::Down(DownReason::NetTickTimeout)), "{down:?}");
+}
+
+/// A node with this time for ticks, and a peer that is connected and has read nothing.
+pub(crate) async fn with_reader(prefix: &str, tick: Duration) -> (Node, TcpStream, Pid) {
+    let mut config = harness::config(prefix);
+    config.net_tick_time = tick;
+    let node = Node::start(config).await.expect("started");
+    let address = node.listen_address().expect("it listens");
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    shake_hands(&mut stream, node.name().as_str()).await;
+    until("the peer is up", || !node.nodes(NodeFilter::Visible).is_empty()).await;
+    let peer = node.nodes(NodeFilter::Visible).remove(0);
+    (node, stream, Pid::new(peer, 1, 0, 7))
+}
+
+/// Reads what has so many bytes of payload; the bytes around it are few.
+async fn read_payload(stream: &mut TcpStream, payload: usize) {
+    let mut buffer = vec![0; 256 * 1024];
+    let mut read = 0;
+    while read < payload {
+        let count = soon(stream.read(&mut buffer)).await.expect("connected");
+        assert!(count > 0, "closed after {read} bytes");
+        read += count;
+    }
+}
+
+/// A process that has sent more than the connection takes, and says how it went on.
+fn suspended_sender(node: &Node, to: &Pid) -> oneshot::Receiver<()> {
+    let (sent, is_sent) = oneshot::channel();
+    let to = to.clone();
+    let sender = node.spawn(SpawnOptions::new(), move |context: Context| async move {
+        for _ in 0..4 {
+            context.send(&to, Term::binary(vec![7; 16 << 20])).await;
+        }
+        let _ = sent.send(());
+    });
+    sender.expect("spawned");
+    is_sent
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_message_of_any_length_passes_and_signals_behind_it() {
+    let (node, mut stream, to) = with_reader("one", Duration::from_secs(60)).await;
+    let bytes = 200 << 20;
+    let sender = node.spawn(SpawnOptions::new(), {
+        let to = to.clone();
+        move |context: Context| async move {
+            context.send(&to, Term::binary(vec![7; bytes])).await;
+            // Its end is a signal, which waits for nothing.
+            context.link(&to).await;
+        }
+    });
+    let sender = sender.expect("spawned");
+    until("the process has ended", || !node.is_process_alive(&sender)).await;
+    read_payload(&mut stream, bytes).await;
+    assert!(node.node_info(to.node()).is_some(), "still connected");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_results_of_many_processes_at_once_pass() {
+    let (node, mut stream, to) = with_reader("many", Duration::from_secs(60)).await;
+    let (count, bytes) = (10, 10 << 20);
+    for _ in 0..count {
+        let to = to.clone();
+        let ended = node.spawn(SpawnOptions::new(), move |context: Context| async move {
+            context.link(&to).await;
+            ExitReason::Other(Term::binary(vec![7; bytes]))
+        });
+        ended.expect("spawned");
+    }
+    read_payload(&mut stream, count * bytes).await;
+    assert!(node.node_info(to.node()).is_some(), "still connected");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspended_sender_comes_back_when_the_connection_breaks() {
+    let (node, stream, to) = with_reader("back", Duration::from_secs(60)).await;
+    let mut sent = suspended_sender(&node, &to);
+    let busy = || node.node_info(to.node()).is_some_and(|info| info.stats.queued_bytes > 4 << 20);
+    until("it waits", busy).await;
+    assert!(sent.try_recv().is_err(), "it is suspended");
+    drop(stream);
+    soon(sent).await.expect("it went on");
 }
 
 /// Dials as a peer that does nothing else.
