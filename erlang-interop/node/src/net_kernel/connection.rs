@@ -44,6 +44,13 @@ pub(super) struct Driver {
     new_atoms: Pace,
     /// Whether the writer was served last.
     wrote: bool,
+    progress: Progress,
+}
+
+/// How far the peer has read, and since when it has read no more of what waits for it.
+struct Progress {
+    bytes_out: u64,
+    since: Now,
 }
 
 /// Encoded bytes on their way into the socket.
@@ -79,7 +86,19 @@ impl Driver {
         let now = node.now();
         let bytes = Pace::new(node.config().peer_bytes_per_second, now);
         let new_atoms = Pace::new(node.config().peer_new_atoms_per_second, now);
-        Self { node, peer, machine, share, reader, writer, bytes, new_atoms, wrote: false }
+        let progress = Progress { bytes_out: 0, since: now };
+        Self {
+            node,
+            peer,
+            machine,
+            share,
+            reader,
+            writer,
+            bytes,
+            new_atoms,
+            wrote: false,
+            progress,
+        }
     }
 
     /// Serves the connection until it ends, and says why.
@@ -123,13 +142,27 @@ impl Driver {
                     let now = self.node.now();
                     // It may also be the end of a pause.
                     if self.machine.poll_timeout().is_some_and(|at| at <= now)
-                        && let Err(error) = self.machine.handle_timeout(now)
+                        && let Err(reason) = self.handle_tick(&output, now)
                     {
-                        return down_reason(error);
+                        return reason;
                     }
                 }
             }
         }
+    }
+
+    /// A part of the tick time has passed.
+    fn handle_tick(&mut self, output: &Output, now: Now) -> Result<(), DownReason> {
+        self.machine.handle_timeout(now).map_err(down_reason)?;
+        let bytes_out = self.peer.counters().snapshot(0).bytes_out;
+        let waits = !output.is_empty() || self.writer.is_unflushed();
+        if !waits || bytes_out != self.progress.bytes_out {
+            self.progress = Progress { bytes_out, since: now };
+        } else if now.saturating_sub(self.progress.since) >= self.node.config().net_tick_time {
+            // Its ticks say that it lives, but those who wait to send would wait for ever.
+            return Err(DownReason::SlowPeer { queued: self.peer.queued_bytes() });
+        }
+        Ok(())
     }
 
     /// Counts what the machine holds with what all others hold.

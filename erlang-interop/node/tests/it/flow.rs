@@ -265,6 +265,28 @@ async fn a_suspended_sender_comes_back_when_the_connection_breaks() {
     soon(sent).await.expect("it went on");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_ticks_and_never_reads_is_down_after_the_tick_time() {
+    let (node, mut stream, to) = with_reader("deaf", Duration::from_millis(400)).await;
+    let mut events = node.subscribe();
+    let sent = suspended_sender(&node, &to);
+    let down = async {
+        loop {
+            tokio::select! {
+                event = events.recv() => return event.expect("an event").change,
+                // Its ticks are read however much waits for it.
+                () = tokio::time::sleep(Duration::from_millis(20)) => {
+                    let _ = stream.write_all(&[0; 4]).await;
+                }
+            }
+        }
+    };
+    let down = soon(down).await;
+    let NodeChange::Down(DownReason::SlowPeer { queued }) = down else { panic!("{down:?}") };
+    assert!(queued > 1 << 20, "{queued} bytes waited");
+    soon(sent).await.expect("the sender went on");
+}
+
 /// Dials as a peer that does nothing else.
 pub(crate) async fn shake_hands(stream: &mut TcpStream, to: &str) {
     let own = NodeName::new(&harness::unique("mute")).expect("a name");
