@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use erlang_interop::node::{NamePattern, Network};
 
+use super::http_url::HttpUrl;
 use super::lists::{Entries, List, NodePattern, PeerCalls, PeerCookie};
 use super::place_name::PlaceName;
 use super::{Balancing, Topologies};
@@ -65,6 +66,9 @@ pub struct RawConfig {
     /// How it ends.
     #[serde(deserialize_with = "section")]
     pub shutdown: RawShutdown,
+    /// Which work led to which, on which nodes.
+    #[serde(deserialize_with = "section")]
+    pub traces: RawTraces,
     /// What it writes about itself.
     #[serde(deserialize_with = "section")]
     pub log: RawLog,
@@ -267,6 +271,16 @@ pub struct RawOps {
 pub struct RawShutdown {
     /// How long what peers have asked for may still take, in seconds.
     pub drain_s: Option<u32>,
+}
+
+/// Section `traces`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawTraces {
+    /// Where spans are sent.
+    pub endpoint: Option<HttpUrl>,
+    /// How many of a hundred traces that begin here are collected.
+    pub sample_percent: Option<u32>,
 }
 
 /// Section `log`.

@@ -21,12 +21,14 @@ mod health;
 mod ops;
 mod rows;
 mod security;
+mod traces;
 
 pub use epmd::EmbeddedEpmd;
 pub use health::Health;
 pub use ops::Ops;
 use security::RawSecurity;
 pub use security::Security;
+pub use traces::Traces;
 
 /// The port all of Erlang uses for EPMD. spec: erl_dist_protocol, "EPMD Protocol"
 const EPMD_PORT: u16 = 4369;
@@ -178,6 +180,8 @@ pub struct Settings {
     pub ops: Ops,
     /// How long a node that leaves finishes what peers have asked for, in seconds.
     pub drain_s: Setting<u32>,
+    /// Whether traces are collected, and where.
+    pub traces: Traces,
     /// How log lines look.
     pub log_format: Setting<LogFormat>,
     /// What is logged: a level, or levels by module.
@@ -228,6 +232,7 @@ impl Settings {
         let security = RawSecurity { admission, calls, budgets, audit, backends };
         let settings = Self {
             health: Health::resolve(&from, raw.health)?,
+            traces: Traces::resolve(&from, raw.traces)?,
             ops: Ops::resolve(&from, &flags, raw.ops)?,
             security: Security::resolve(&from, &flags, security)?,
             core_dumps: from.of("node.core_dumps", None, node.core_dumps, || false)?,
@@ -315,6 +320,7 @@ impl Settings {
         let plain = self.proto_dist.value == ProtoDist::InetTcp;
         self.security.check(!plain)?;
         self.health.check()?;
+        self.traces.check()?;
         let optfile = &self.tls_optfile;
         // A flag may overrule the file for once. Otherwise nobody means to lose the encryption.
         let overruled = matches!(self.proto_dist.origin, Origin::Flag(_))

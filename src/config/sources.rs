@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use super::http_url::HttpUrl;
 use super::lists::{Entries, List};
 use super::place_name::PlaceName;
 use super::raw::Commands;
@@ -82,6 +83,12 @@ impl FromText for LogFormat {
 impl FromText for Commands {
     fn from_text(text: &str) -> Result<Self, String> {
         from_choice(text)
+    }
+}
+
+impl FromText for Option<HttpUrl> {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map(Some)
     }
 }
 
@@ -203,6 +210,8 @@ pub(super) fn variables(key: &str) -> &'static [&'static str] {
         "ops.port" => &["HAR_OPS_PORT"],
         "ops.interface" => &["HAR_OPS_INTERFACE"],
         "shutdown.drain_s" => &["HAR_SHUTDOWN_DRAIN_S"],
+        "traces.endpoint" => &["HAR_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+        "traces.sample_percent" => &["HAR_TRACES_SAMPLE_PERCENT"],
         "log.format" => &["HAR_LOG_FORMAT"],
         "log.level" => &["HAR_LOG_LEVEL"],
         "diagnostics.enabled" => &["HAR_DIAGNOSTICS_ENABLED"],

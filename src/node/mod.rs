@@ -26,6 +26,7 @@ use crate::control_plane::ControlPlane;
 use crate::ops::{OpsPort, Subject};
 use crate::security::{AuditLog, AuditToLog, BackendNetworks};
 use crate::services;
+use crate::telemetry::trace::Exporter;
 use crate::telemetry::{Telemetry, Watch, keep_measuring};
 
 pub use port_mapper::PortMapperError;
@@ -146,6 +147,9 @@ impl HarNode {
         let epmd_embedded = matches!(mapper, Some((PortMapper::Embedded(_), _)));
         let node = Node::new(config)?;
         let cluster = Cluster::new(settings);
+        let traces = settings.traces.endpoint.value.clone().and_then(|endpoint| {
+            Exporter::new(&telemetry, endpoint, settings.traces.sample_percent.value)
+        });
         let up = match start_services(&node, settings, &cluster, telemetry.clone()) {
             Ok(checker) => match node.listen().await {
                 Ok(()) => Ok(checker),
@@ -176,6 +180,7 @@ impl HarNode {
             tokio::spawn(keep_measuring(telemetry, node.clone(), latencies)),
             tokio::spawn(checker.keep_checking()),
         ];
+        background.extend(traces.map(|traces| tokio::spawn(traces.run())));
         if let Some((mapper, wanted)) = mapper {
             background.push(tokio::spawn(wanted.keep(mapper)));
         }

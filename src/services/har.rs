@@ -13,6 +13,7 @@ use crate::data_plane::{
     Format, Options, ParseError, Parsed, Report, TransformError, Transformed, find, transform,
 };
 use crate::semantic::{Graph, terms};
+use crate::telemetry::trace::{Attribute, SpanKind};
 use crate::telemetry::{Event, Telemetry};
 
 const MODULE: &str = "Elixir.HAR";
@@ -132,12 +133,14 @@ fn convert(plane: &ControlPlane, from: &Term, content: &Term, options_term: &Ter
     };
     let source = shapes::text(content)?;
     let policies = shapes::policy_names(&options);
+    let parent = shapes::trace_parent(&options);
     let options = shapes::data_options(options);
     let from = match format(from, "unsupported_format") {
         Ok(format) => format,
         Err(answer) => return Ok(answer),
     };
     let telemetry = plane.telemetry();
+    let mut span = telemetry.begin("HAR.convert", SpanKind::Server, parent);
     let started = Instant::now();
     let steps = || -> Result<(Term, u64), Term> {
         let parsed = parsed(telemetry, from, source, &options)
@@ -157,9 +160,17 @@ fn convert(plane: &ControlPlane, from: &Term, content: &Term, options_term: &Ter
     let (from, latency) = (from.name(), started.elapsed());
     // A target that does not exist is a name that somebody made up.
     let to = to.as_text().and_then(find).map_or("unsupported", Format::name);
+    span.set("har.from", Attribute::Text(from.to_owned()));
+    span.set("har.to", Attribute::Text(to.to_owned()));
     telemetry.execute(&match outcome {
-        Ok((_, operations)) => Event::ConvertComplete { from, to, operations, latency },
-        Err(_) => Event::ConvertError { from, to },
+        Ok((_, operations)) => {
+            span.set("har.operations", Attribute::Whole(operations));
+            Event::ConvertComplete { from, to, operations, latency }
+        }
+        Err(_) => {
+            span.fail();
+            Event::ConvertError { from, to }
+        }
     });
     Ok(outcome.map_or_else(|failed| failed, |(answer, _)| answer))
 }

@@ -11,6 +11,7 @@ use super::shapes::{self, ROUTING_DECISION, ROUTING_PLAN};
 use crate::control_plane::{ControlPlane, RoutingDecision};
 use crate::data_plane::limits::SOURCE_BYTES_MAX;
 use crate::semantic::{Map, Operation, Value, terms};
+use crate::telemetry::trace::{Attribute, Span, SpanKind};
 
 const ROUTER: &str = "Elixir.HAR.ControlPlane.Router";
 pub(super) const ROUTING_TABLE: &str = "Elixir.HAR.ControlPlane.RoutingTable";
@@ -41,10 +42,14 @@ pub(super) fn route(plane: &ControlPlane, graph_term: &Term, options_term: &Term
     let Some(target) = options.get("target").cloned() else {
         return Err(key_error("target", options_term));
     };
+    let mut span = span(plane, "HAR.ControlPlane.Router.route", &options, graph.vertices.len());
     let plan = match plane.route(&graph, target.clone(), shapes::policy_names(&options).as_deref())
     {
         Ok(plan) => plan,
-        Err(fault) => return Ok(error(route_reason(&fault))),
+        Err(fault) => {
+            span.fail();
+            return Ok(error(route_reason(&fault)));
+        }
     };
     let vertices = graph_term.as_map().and_then(|map| map.get_atom("vertices"));
     let given: Vec<Term> = vertices.and_then(Term::list_iter).into_iter().flatten().collect();
@@ -59,6 +64,14 @@ pub(super) fn route(plane: &ControlPlane, graph_term: &Term, options_term: &Term
             ("metadata", terms::map_term(&plan.metadata())),
         ],
     )))
+}
+
+/// The span of what is done for a call.
+fn span(plane: &ControlPlane, name: &'static str, options: &Map, operations: usize) -> Span {
+    let parent = shapes::trace_parent(options);
+    let mut span = plane.telemetry().begin(name, SpanKind::Server, parent);
+    span.set("har.operations", Attribute::Whole(operations as u64));
+    span
 }
 
 fn decision_term(decision: &RoutingDecision, operation: &Term) -> Term {
@@ -79,7 +92,10 @@ fn decision_term(decision: &RoutingDecision, operation: &Term) -> Term {
 fn route_batch(plane: &ControlPlane, operations: &Term, options: &Term) -> Outcome {
     let given = shapes::list(operations)?;
     let operations = given.iter().map(shapes::operation).collect::<Result<Vec<Operation>, _>>()?;
-    let policies = shapes::policy_names(&shapes::options(options)?);
+    let options = shapes::options(options)?;
+    let policies = shapes::policy_names(&options);
+    let name = "HAR.ControlPlane.Router.route_batch";
+    let _span = span(plane, name, &options, operations.len());
     let decided = plane.route_batch(&operations, policies.as_deref());
     let results = decided.iter().zip(&given).map(|(decision, operation)| match decision {
         Some(decision) => ok(decision_term(decision, operation)),

@@ -9,6 +9,7 @@ use crate::cluster::Place;
 use crate::control_plane::Backend;
 use crate::data_plane::Options;
 use crate::semantic::{Graph, Map, Operation, OperationType, Value, terms};
+use crate::telemetry::trace::SpanContext;
 
 /// The module atom of a routing plan.
 pub(super) const ROUTING_PLAN: &str = "Elixir.HAR.ControlPlane.RoutingPlan";
@@ -39,6 +40,11 @@ pub(super) fn data_options(values: Map) -> Options {
         }
     }
     Options { values, files, ..Options::default() }
+}
+
+/// The trace that a caller's `traceparent: "00-…"` names.
+pub(super) fn trace_parent(options: &Map) -> Option<SpanContext> {
+    options.text("traceparent")?.parse().ok()
 }
 
 /// A graph struct.

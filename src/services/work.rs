@@ -10,6 +10,7 @@ use super::shapes::{self, facts};
 use crate::cluster::{ChunkReport, Cluster, JobOptions, Refused, Share};
 use crate::control_plane::{Confined, ControlPlane};
 use crate::semantic::{Map, Operation, Value};
+use crate::telemetry::trace::{Attribute, Span, SpanKind};
 
 const MODULE: &str = "Elixir.HAR";
 /// How often a job looks whether somebody still waits for it.
@@ -32,7 +33,10 @@ async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outc
     let (given, read) = operations(&call.arguments[0])?;
     let options = shapes::options(call.arguments.get(1).unwrap_or(&Term::Nil))?;
     let job = job_options(&options)?;
-    may_route(call, &job)?;
+    let parent = shapes::trace_parent(&options);
+    let mut span = plane.telemetry().begin("HAR.route_all", SpanKind::Server, parent);
+    may_route(call, &job, &span)?;
+    span.set("har.operations", Attribute::Whole(given.len() as u64));
     let confined = plane.confine(&read, shapes::policy_names(&options).as_deref());
     drop(read);
     let places: Vec<Vec<usize>> = confined.iter().map(|one| one.operations.clone()).collect();
@@ -44,7 +48,7 @@ async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outc
     };
     let shares: Vec<Share> = confined.into_iter().map(share).collect();
     let reports = tokio::select! {
-        reports = cluster.distributor.route_all(call.node(), &shares, &job) => reports,
+        reports = cluster.distributor.route_all(call.node(), &shares, &job, &span) => reports,
         () = abandoned(call) => return Err(Exception::exit(atom!("shutdown"))),
     };
     let reports = match reports {
@@ -52,6 +56,8 @@ async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outc
         Err(Refused::Overloaded) => return Ok(error(term!(overloaded))),
         Err(Refused::Leaving) => return Ok(error(term!(leaving))),
     };
+    let chunks: usize = reports.iter().map(Vec::len).sum();
+    span.set("har.chunks", Attribute::Whole(chunks as u64));
     let mut results = vec![Term::Nil; given.len()];
     for (places, chunks) in places.iter().zip(&reports) {
         for (place, answer) in places.iter().zip(chunks.iter().flat_map(answers)) {
@@ -69,9 +75,9 @@ async fn route_all(plane: &ControlPlane, cluster: &Cluster, call: &Call) -> Outc
 
 /// Other nodes see the job as ours. So whoever may not have this node route may not have others do
 /// it in our name either.
-fn may_route(call: &Call, job: &JobOptions) -> Result<(), Exception> {
+fn may_route(call: &Call, job: &JobOptions, span: &Span) -> Result<(), Exception> {
     let router = atom!("Elixir.HAR.ControlPlane.Router");
-    let arity = 1 + usize::from(job.route_options.is_some());
+    let arity = 1 + usize::from(job.route_options.is_some() || span.context().is_some());
     call.functions.check(&call.caller, &router, &atom!("route_batch"), arity)
 }
 

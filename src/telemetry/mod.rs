@@ -16,6 +16,7 @@ mod poller;
 mod process;
 mod recent;
 mod series;
+pub mod trace;
 mod watch;
 
 use std::fmt;
@@ -32,6 +33,8 @@ pub(crate) use watch::Watch;
 use handlers::Handlers;
 use metrics::{Metrics, real};
 use recent::Recent;
+use series::Counter;
+use trace::Collector;
 
 /// The events of a node. Clones share them.
 #[derive(Clone, Default)]
@@ -45,6 +48,9 @@ struct State {
     metrics: Metrics,
     recent: Recent,
     handlers: Handlers,
+    collector: OnceLock<Collector>,
+    spans_exported: Counter,
+    spans_dropped: Counter,
 }
 
 impl Telemetry {
@@ -59,6 +65,23 @@ impl Telemetry {
 
     fn node(&self) -> &str {
         self.state.node.get().map_or("nonode@nohost", String::as_str)
+    }
+
+    /// Has spans go to this collector. `false`: they go to one already.
+    fn collect(&self, collector: Collector) -> bool {
+        self.state.collector.set(collector).is_ok()
+    }
+
+    fn collector(&self) -> Option<&Collector> {
+        self.state.collector.get()
+    }
+
+    fn spans_exported(&self, count: usize) {
+        self.state.spans_exported.add(count as u64);
+    }
+
+    fn spans_dropped(&self, count: usize) {
+        self.state.spans_dropped.add(count as u64);
     }
 
     /// Says that something happened.
@@ -121,6 +144,19 @@ impl Telemetry {
             "Telemetry handlers that panicked.",
             Kind::Counter,
             real(self.state.handlers.detached()),
+        ));
+        let spans = |name, help, counter: &Counter| {
+            Family::one(name, help, Kind::Counter, real(counter.value()))
+        };
+        families.push(spans(
+            "har_trace_spans_exported_total",
+            "Spans that the collector has taken.",
+            &self.state.spans_exported,
+        ));
+        families.push(spans(
+            "har_trace_spans_dropped_total",
+            "Spans that no collector has taken.",
+            &self.state.spans_dropped,
         ));
         families.extend(process::families(node));
         families

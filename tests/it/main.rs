@@ -24,5 +24,6 @@ mod running;
 mod start;
 mod telemetry;
 mod tidy;
+mod traces;
 mod without_epmd;
 mod work;

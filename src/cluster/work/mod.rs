@@ -23,6 +23,7 @@ use super::Departures;
 use super::limits::{
     CHUNK_OPERATIONS_MAX, CHUNKS_IN_FLIGHT_MAX, CHUNKS_MAX, JOB_TIME_MAX, JOBS_MAX,
 };
+use crate::telemetry::trace::{Attribute, Span, SpanContext, SpanKind};
 use plan::{Attempt, Plan};
 
 pub use plan::ChunkReport;
@@ -99,6 +100,7 @@ impl Distributor {
         node: &Node,
         shares: &[Share],
         options: &JobOptions,
+        span: &Span,
     ) -> Result<Vec<Vec<ChunkReport>>, Refused> {
         if self.departures.has_begun() {
             return Err(Refused::Leaving);
@@ -112,7 +114,7 @@ impl Distributor {
         };
         let chunks: Vec<(usize, Vec<Term>)> =
             shares.iter().enumerate().flat_map(of_share).collect();
-        let reports = run(node, workers, &chunks, shares, options).await;
+        let reports = run(node, workers, &chunks, shares, options, span).await;
         let mut found: Vec<Vec<ChunkReport>> = shares.iter().map(|_| Vec::new()).collect();
         for ((share, _), report) in chunks.iter().zip(reports) {
             found[*share].push(report);
@@ -161,6 +163,7 @@ async fn run(
     chunks: &[(usize, Vec<Term>)],
     shares: &[Share],
     options: &JobOptions,
+    span: &Span,
 ) -> Vec<ChunkReport> {
     let deadline = Instant::now() + options.timeout.min(JOB_TIME_MAX);
     let mut plan = Plan::new(
@@ -176,9 +179,12 @@ async fn run(
             (node, may)
         }));
         while let Some((chunk, worker)) = plan.start_next() {
-            let mut arguments = vec![Term::list(chunks[chunk].1.iter().cloned())];
-            arguments.extend(options.route_options.clone());
+            let operations = &chunks[chunk].1;
+            let part = part_of(span, &worker, operations.len());
+            let mut arguments = vec![Term::list(operations.iter().cloned())];
+            arguments.extend(route_options(options.route_options.as_ref(), part.context()));
             let one = One {
+                part,
                 node: worker,
                 arguments,
                 timeout: options.chunk_timeout,
@@ -212,6 +218,22 @@ async fn run(
     plan.finish(late)
 }
 
+/// The span of one attempt at a chunk.
+fn part_of(span: &Span, worker: &Atom, operations: usize) -> Span {
+    let mut part = span.child("HAR.route_all chunk", SpanKind::Client);
+    part.set("har.node", Attribute::Text(worker.as_str().to_owned()));
+    part.set("har.operations", Attribute::Whole(operations as u64));
+    part
+}
+
+/// The caller's options, and the place in the trace for who knows traces.
+fn route_options(given: Option<&Term>, place: Option<SpanContext>) -> Option<Term> {
+    let Some(place) = place else { return given.cloned() };
+    let own = term!({traceparent, (Term::from(place.to_string()))});
+    let given = given.and_then(Term::list_iter).into_iter().flatten();
+    Some(Term::list(std::iter::once(own).chain(given)))
+}
+
 fn told(node: &Atom, chunk: usize, attempt: &Attempt) {
     match attempt {
         Attempt::Answered(_) => {}
@@ -223,6 +245,7 @@ fn told(node: &Atom, chunk: usize, attempt: &Attempt) {
 
 /// One attempt at one chunk.
 struct One {
+    part: Span,
     node: Atom,
     arguments: Vec<Term>,
     timeout: Duration,
@@ -230,11 +253,15 @@ struct One {
 }
 
 impl One {
-    async fn attempt(self, own: Node, chunk: usize) -> Event {
+    async fn attempt(mut self, own: Node, chunk: usize) -> Event {
         let node = self.node.clone();
+        let mut part = std::mem::replace(&mut self.part, Span::none());
         let attempt = in_process(&own, move |context| self.ask(context)).await;
         // No process for it: as a BEAM says, a limit of this system.
         let attempt = attempt.unwrap_or_else(|_| Attempt::Failed(term!(system_limit)));
+        if !matches!(attempt, Attempt::Answered(_)) {
+            part.fail();
+        }
         Event::Ended { chunk, node, attempt }
     }
 
@@ -307,6 +334,18 @@ mod tests {
         assert_eq!(chunk_size(10, 3, Some(0)), 1);
         assert_eq!(chunk_size(10 * CHUNKS_MAX, 3, Some(1)), 10, "not one task each");
         assert_eq!(chunk_size(1_000_000, 3, None), CHUNK_OPERATIONS_MAX);
+    }
+
+    #[test]
+    fn the_place_in_a_trace_goes_along_with_the_options() {
+        let given = term!([{policies, ["eu"]}]);
+        assert_eq!(route_options(None, None), None);
+        assert_eq!(route_options(Some(&given), None), Some(given.clone()));
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let place = text.parse().ok();
+        assert_eq!(route_options(None, place), Some(term!([{traceparent, (text)}])));
+        let both = term!([{traceparent, (text)}, {policies, ["eu"]}]);
+        assert_eq!(route_options(Some(&given), place), Some(both));
     }
 
     #[test]

@@ -76,8 +76,9 @@ impl Settings {
         ]);
         rows.extend(self.health.rows());
         rows.extend(self.ops.rows());
+        rows.push(row("shutdown.drain_s", &self.drain_s, self.drain_s.value.to_string()));
+        rows.extend(self.traces.rows());
         rows.extend([
-            row("shutdown.drain_s", &self.drain_s, self.drain_s.value.to_string()),
             row("log.format", &self.log_format, choice(self.log_format.value)),
             row("log.level", &self.log_level, self.log_level.value.clone()),
             row("diagnostics.enabled", &self.diagnostics, self.diagnostics.value.to_string()),

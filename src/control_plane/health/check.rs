@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::config::HttpUrl;
 use crate::semantic::{Map, Value};
 
 /// The key in a backend's map, or in its metadata.
@@ -135,25 +136,7 @@ fn probe(fields: &Map) -> Result<Probe, String> {
 }
 
 fn http(fields: &Map) -> Result<Probe, String> {
-    let url = bounded("url", fields.text("url").ok_or("`http` needs a `url`")?)?;
-    let wrong = || format!("`{url}` is not http://HOST[:PORT]/PATH; https is not spoken");
-    let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
-    // What has blanks or line ends in it would be a request of its own.
-    if rest.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("a `url` has no blanks".to_owned());
-    }
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let path = if path.is_empty() { "/" } else { path };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => {
-            (host, port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)?)
-        }
-        _ => (authority, 80),
-    };
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if host.is_empty() || host.contains(['@', '?', '#']) {
-        return Err(wrong());
-    }
+    let HttpUrl { host, port, path } = fields.text("url").ok_or("`http` needs a `url`")?.parse()?;
     let code = |value: &Value| match value {
         Value::Integer(code) => u16::try_from(*code).ok().filter(|code| (100..600).contains(code)),
         _ => None,
@@ -166,7 +149,7 @@ fn http(fields: &Map) -> Result<Probe, String> {
         }
         Some(one) => vec![code(one).ok_or("`expect` is a status code, or a list of them")?],
     };
-    Ok(Probe::Http { host: host.to_owned(), port, path: path.to_owned(), expect })
+    Ok(Probe::Http { host, port, path, expect })
 }
 
 fn bounded(name: &str, text: &str) -> Result<String, String> {
@@ -200,36 +183,6 @@ mod tests {
         Check::of_metadata(&Map::new().with(HEALTH_CHECK, fields)).map(|check| check.expect("one"))
     }
 
-    fn http(url: &str) -> Result<Probe, String> {
-        of(Map::new().with("type", "http").with("url", url)).map(|check| check.probe)
-    }
-
-    #[test]
-    fn urls_are_taken_apart() {
-        let parts = |url: &str| match http(url) {
-            Ok(Probe::Http { host, port, path, .. }) => (host, port, path),
-            other => panic!("{url}: {other:?}"),
-        };
-        let text = str::to_owned;
-        assert_eq!(parts("http://a.example"), (text("a.example"), 80, text("/")));
-        assert_eq!(parts("http://10.0.0.1:8080/x?y=1"), (text("10.0.0.1"), 8080, text("/x?y=1")));
-        assert_eq!(parts("http://[fd00::7]:81/h"), (text("fd00::7"), 81, text("/h")));
-        assert_eq!(parts("http://[fd00::7]"), (text("fd00::7"), 80, text("/")));
-        for wrong in [
-            "https://a.example/",
-            "http:///x",
-            "http://a.example:0/",
-            "http://a.example:http/",
-            "http://me@a.example/",
-            "http://a.example/ HTTP/1.1\r\nX: y\r\n\r\n",
-            "file:///etc/passwd",
-            "",
-        ] {
-            assert!(http(wrong).is_err(), "{wrong}");
-        }
-        assert!(http(&format!("http://a/{}", "x".repeat(10_000))).is_err());
-    }
-
     #[test]
     fn what_is_wrong_is_said() {
         let tcp = || Map::new().with("type", Value::atom("tcp")).with("port", 80);
@@ -243,6 +196,9 @@ mod tests {
         assert!(said(Map::new().with("type", "tcp")).contains("port"));
         assert!(said(tcp().with("interval_ms", 1)).contains("from 500 to"));
         assert!(said(tcp().with("fall", 0)).contains("from 1 to 100"));
+        assert!(said(Map::new().with("type", "http")).contains("url"));
+        let https = Map::new().with("type", "http").with("url", "https://x/");
+        assert!(said(https).contains("https is not spoken"));
         assert!(said(Map::new().with("type", "command")).contains("program"));
         let words = vec![Value::from("true"), Value::Null];
         assert!(said(Map::new().with("type", "command").with("command", words)).contains("texts"));

@@ -51,7 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("semantic", &[]),
     ("data_plane", &["semantic"]),
     ("security", &[]),
-    ("control_plane", &["semantic", "data_plane", "security", "telemetry"]),
+    ("control_plane", &["semantic", "data_plane", "security", "telemetry", "config"]),
     ("telemetry", &["config"]),
     ("config", &["telemetry", "security"]),
     ("backends", &["control_plane", "security", "config"]),
