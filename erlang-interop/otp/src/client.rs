@@ -73,7 +73,8 @@ pub async fn multi_call_in_time(
         let monitor = context.monitor_with_alias(target.clone(), AliasMode::ReplyDemonitor).await;
         let tag = Term::improper_list([atom!("alias")], &monitor);
         let from = From::new(context.pid().clone(), tag);
-        context.send(target, call_message(&from, request.clone())).await;
+        // Not by another dial: if the monitor could not be set, nobody would ask for the answer.
+        context.send_connected(target, call_message(&from, request.clone())).await;
         waiting.insert(monitor, node.clone());
     }
     let deadline = Instant::now() + timeout;
@@ -114,5 +115,40 @@ fn answer_of(
             Some((monitor.clone(), None))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::dialing::node_that_dials;
+    use crate::gen_server::{CallError, call_from};
+
+    /// Found by the simulator: the monitor could not be set, the dial of the request got through, and
+    /// a lock was taken that nobody knew of.
+    #[tokio::test]
+    async fn a_request_is_not_sent_by_a_dial_of_its_own() {
+        let peers = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let node = node_that_dials(peers.local_addr().unwrap().port()).await;
+        let (dials, mut dialled) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((dialer, _)) = peers.accept().await {
+                drop(dialer);
+                let _ = dials.send(());
+            }
+        });
+        let gone = Atom::new("b@127.0.0.1").unwrap();
+        let (at, server, patience) = (gone.clone(), atom!("server"), Duration::from_secs(30));
+        let answers = in_process(&node, async move |mut context: Context| {
+            multi_call_in_time(&mut context, &[at], &server, Term::Nil, patience).await
+        });
+        assert_eq!(answers.await.unwrap(), (vec![], vec![]));
+        assert_eq!(dialled.recv().await, Some(()));
+        let call = call_from(&node, (atom!("server"), gone.clone()), Term::Nil, patience).await;
+        assert_eq!(call, Err(CallError::Nodedown(gone)));
+        assert_eq!(dialled.recv().await, Some(()));
+        assert!(dialled.try_recv().is_err(), "the request was dialled for");
     }
 }

@@ -277,7 +277,8 @@ pub async fn call(
     let monitor = context.monitor_with_alias(target, AliasMode::ReplyDemonitor).await;
     let tag = Term::improper_list([atom!("alias")], &monitor);
     let from = From::new(context.pid().clone(), tag.clone());
-    context.send(server.clone(), call_message(&from, request)).await;
+    // Not by another dial: a call that is told to have failed must not be made after all.
+    context.send_connected(server.clone(), call_message(&from, request)).await;
     let answer = context
         .receive_map_timeout(timeout, |message| match message.as_tuple() {
             Some([found, value]) if *found == tag => Some(Ok(value.clone())),

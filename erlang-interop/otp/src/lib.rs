@@ -11,6 +11,8 @@ pub mod agent;
 mod builtin;
 pub mod client;
 pub mod diagnostics;
+#[cfg(test)]
+mod dialing;
 pub mod erpc;
 pub mod functions;
 pub mod gen_message;

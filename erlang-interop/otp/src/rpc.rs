@@ -112,7 +112,7 @@ pub async fn sbcast(
         let monitor = timeout_at(deadline, context.monitor(server.clone())).await.ok()?;
         let request = Term::from((context.pid(), request.clone()));
         // One that can't be asked in time does not answer in time either.
-        let _ = timeout_at(deadline, context.send(server, request)).await;
+        let _ = timeout_at(deadline, context.send_connected(server, request)).await;
         Some(monitor)
     }))
     .await;
@@ -153,7 +153,7 @@ pub async fn server_call(
 async fn ask(context: &Context, at: &Atom, server: &Atom, message: Term) -> Reference {
     let server = (server.clone(), at.clone());
     let monitor = context.monitor(server.clone()).await;
-    context.send(server, Term::from((context.pid(), message))).await;
+    context.send_connected(server, Term::from((context.pid(), message))).await;
     monitor
 }
 
@@ -194,22 +194,17 @@ pub async fn cast(node: &Node, at: &Atom, module: &Atom, function: &Atom, argume
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
-
-    use erlang_node::{Cookie, Epmd, NodeConfig, NodeName};
+    use std::net::TcpListener;
 
     use super::*;
+    use crate::dialing::node_that_dials;
     use crate::{Functions, StandardOptions, standard};
 
-    /// Two nodes that can't be found, each by a dial of seconds: the port mapper never answers.
+    /// Two nodes that can't be reached, each by a dial of seconds: who listens there never answers.
     #[tokio::test(start_paused = true)]
     async fn the_time_of_sbcast_counts_from_the_call() {
-        let epmd = TcpListener::bind("127.0.0.1:0").unwrap();
-        let name = NodeName::new("a@127.0.0.1").unwrap();
-        let mut config = NodeConfig::new(name, Cookie::new("monster").unwrap());
-        let port = epmd.local_addr().unwrap().port();
-        config.epmd = Epmd::Daemon { address: Ipv4Addr::LOCALHOST.into(), port };
-        let node = Node::new(config).unwrap();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let node = node_that_dials(silent.local_addr().unwrap().port()).await;
         let functions = Functions::builder().build();
         let _services = standard(&node, functions, StandardOptions::default()).unwrap();
         let [lost, here, gone] =

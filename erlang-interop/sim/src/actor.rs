@@ -57,8 +57,8 @@ struct Actor {
     world: World,
     home: Home,
     book: Book,
-    /// When the last deed began and ended, in milliseconds.
-    busy: (u64, u64),
+    /// When it last had to wait for a message, in milliseconds: what it reads now came since.
+    waited_ms: u64,
 }
 
 /// Starts a process without a parent.
@@ -74,18 +74,16 @@ pub(crate) fn start(world: &World, home: &Home, trap_exit: bool) -> Option<Book>
 async fn run(context: Context, world: World, home: Home) -> ExitReason {
     let book = world.enter(Book::new(context.pid().clone(), home.life));
     let _end = AtEnd(book.clone());
-    let mut actor = Actor { context, world, home, book, busy: (0, 0) };
+    let mut actor = Actor { context, world, home, book, waited_ms: 0 };
     loop {
-        let message = actor.context.receive().await;
+        let message = actor.next().await;
         if let Some([tag, number]) = message.as_tuple()
             && tag.is_atom("do")
             && let Some(deed) = number.as_integer().and_then(|number| actor.world.deed(number))
         {
             actor.note(&format!("does {}", describe(&deed)));
             actor.book.lock().doing = Some(describe(&deed));
-            let began = actor.world.journal.now_ms();
             let ended = actor.perform(deed).await;
-            actor.busy = (began, actor.world.journal.now_ms());
             actor.book.lock().doing = None;
             if let Some(reason) = ended {
                 return reason;
@@ -121,6 +119,16 @@ impl Actor {
         if self.world.lives(self.home.life) {
             self.world.journal.fault(format!("{}: {what}", self.book.pid));
         }
+    }
+
+    async fn next(&mut self) -> Term {
+        let from = self.world.journal.now_ms();
+        let message = self.context.receive().await.into_term();
+        let now = self.world.journal.now_ms();
+        if now > from {
+            self.waited_ms = now;
+        }
+        message
     }
 
     /// `Some`: the process ends.
@@ -181,11 +189,15 @@ impl Actor {
                 self.note(&format!("rpc gave {text}"));
             }
             Deed::Register(name) => {
+                self.book.lock().changing = Some(name);
                 let done = self.home.global.register_name(name_of(name), &self.book.pid).await;
+                self.book.lock().changing = None;
                 self.note(&format!("registered {}", done.is_ok()));
             }
             Deed::Unregister(name) => {
+                self.book.lock().changing = Some(name);
                 let done = self.home.global.unregister_name(name_of(name)).await;
+                self.book.lock().changing = None;
                 self.note(&format!("unregistered {}", done.is_ok()));
             }
             Deed::Transaction(resource) => self.transaction(resource).await,
@@ -364,9 +376,7 @@ impl Actor {
         let (last, over) = {
             let mut pages = self.book.lock();
             let over = pages.over.contains(from);
-            // What is read at the end of a deed may have come at any time of it.
-            let at_ms = if now == self.busy.1 { self.busy.0 } else { now };
-            let seen = Seen { number, at_ms };
+            let seen = Seen { number, at_ms: self.waited_ms };
             (pages.seen.insert(from.clone(), seen).unwrap_or_default(), over)
         };
         if over {

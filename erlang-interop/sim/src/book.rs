@@ -17,7 +17,7 @@ pub(crate) enum Watch {
     TakenBack,
 }
 
-/// The last number that came from a process, and when.
+/// The last number that came from a process, and the earliest time at which it may have come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) number: i64,
@@ -30,6 +30,8 @@ pub(crate) struct Pages {
     pub(crate) ended: bool,
     /// What it is doing, for a report when it never ends.
     pub(crate) doing: Option<String>,
+    /// The name of `global` that it is changing in the whole cluster.
+    pub(crate) changing: Option<u64>,
     pub(crate) monitors: BTreeMap<Reference, (MonitorTarget, Watch)>,
     /// Active aliases that are no monitors.
     pub(crate) aliases: BTreeSet<Reference>,

@@ -99,7 +99,7 @@ impl Cluster {
     pub(crate) fn crash(&mut self, node: usize, end: End) {
         let Some(home) = self.homes[node].take() else { return };
         self.world.journal.note(&format!("crash {:?} {end:?}", home.life));
-        self.world.set_life(node, None);
+        self.world.end_life(home.life);
         self.network.end(home.life, end);
         self.net.remove(&name_of(node));
         tokio::spawn(async move { home.node.shutdown().await });
@@ -109,7 +109,7 @@ impl Cluster {
     pub(crate) async fn stop(&mut self, node: usize) {
         let Some(home) = self.homes[node].take() else { return };
         self.world.journal.note(&format!("stop {:?}", home.life));
-        self.world.set_life(node, None);
+        self.world.end_life(home.life);
         home.node.shutdown().await;
         self.network.end(home.life, End::Killed);
     }

@@ -13,6 +13,7 @@ struct Pages {
     events: u64,
     kept: Option<Vec<String>>,
     faults: Vec<String>,
+    excused: Vec<String>,
     /// When two nodes lost each other, in milliseconds; the lower index first.
     breaks: BTreeMap<(usize, usize), Vec<u64>>,
 }
@@ -58,6 +59,16 @@ impl Journal {
     pub(crate) fn fault(&self, fault: String) {
         self.note(&format!("FAULT {fault}"));
         self.lock().faults.push(fault);
+    }
+
+    /// What differs and need not agree.
+    pub(crate) fn excuse(&self, what: String) {
+        self.note(&format!("EXCUSED {what}"));
+        self.lock().excused.push(what);
+    }
+
+    pub(crate) fn excused(&self) -> Vec<String> {
+        self.lock().excused.clone()
     }
 
     pub(crate) fn broke(&self, one: usize, other: usize) {

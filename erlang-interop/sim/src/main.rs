@@ -29,6 +29,9 @@ fn show(outcome: &Outcome) {
         println!("{event}");
     }
     println!("seed {}: {} events, hash {:016x}", outcome.seed, outcome.events, outcome.hash);
+    for name in &outcome.excused {
+        println!("seed {}: half told: {name}", outcome.seed);
+    }
     for fault in &outcome.faults {
         println!("seed {}: FAULT {fault}", outcome.seed);
     }
@@ -44,12 +47,15 @@ fn main() -> ExitCode {
         return if outcome.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let started = Instant::now();
-    let (mut failed, mut other, mut events) = (Vec::new(), Vec::new(), 0);
+    let (mut failed, mut other, mut excused, mut events) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for seed in arguments.from..arguments.from + arguments.seeds {
         let outcome = run(seed, Size::default());
         events += outcome.events;
         if arguments.twice && run(seed, Size::default()) != outcome {
             other.push(seed);
+        }
+        if !outcome.excused.is_empty() {
+            excused.push(seed);
         }
         if !outcome.faults.is_empty() {
             if failed.is_empty() {
@@ -63,6 +69,7 @@ fn main() -> ExitCode {
     let rate = arguments.seeds as f64 / seconds;
     println!("{} seeds, {events} events, {seconds:.1} s, {rate:.1} seeds/s", arguments.seeds);
     println!("failed: {failed:?}");
+    println!("a name half told by a node that ended: {excused:?}");
     if arguments.twice {
         println!("not the same twice: {other:?}");
     }

@@ -63,6 +63,8 @@ pub struct Outcome {
     pub events: u64,
     /// What was wrong; empty when all is well.
     pub faults: Vec<String>,
+    /// Names that differ because the node that changed them ended before it had told all.
+    pub excused: Vec<String>,
     /// The events, if they were wanted.
     pub trace: Vec<String>,
 }
@@ -81,8 +83,9 @@ pub fn run(seed: u64, size: Size) -> Outcome {
         let journal = Journal::new(size.trace);
         Scenario::new(seed, size, journal.clone()).play().await;
         let (hash, events) = (journal.hash(), journal.events());
+        let excused = journal.excused();
         let (trace, faults) = journal.take();
-        Outcome { seed, hash, events, faults, trace }
+        Outcome { seed, hash, events, faults, excused, trace }
     });
     runtime.shutdown_background();
     outcome

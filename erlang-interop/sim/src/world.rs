@@ -1,6 +1,6 @@
 //! What all parts of one run share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use erlang_node::Node;
@@ -31,6 +31,8 @@ struct Tables {
     aliases: Vec<Reference>,
     /// The present life of each node; `None`: it is down.
     lives: Vec<Option<Life>>,
+    /// Names whose change was under way on a node that ended.
+    half_told: BTreeSet<u64>,
 }
 
 /// What all parts of one run share. Clones are the same one.
@@ -62,6 +64,20 @@ impl World {
 
     pub(crate) fn set_life(&self, node: usize, life: Option<Life>) {
         self.lock().lives[node] = life;
+    }
+
+    /// A node ends. What it was telling others of names may have reached some of them only.
+    pub(crate) fn end_life(&self, life: Life) {
+        let mut tables = self.lock();
+        tables.lives[life.0] = None;
+        let changing = |book: &Book| book.lock().changing.filter(|_| book.life == life);
+        let names: Vec<u64> = tables.books.values().filter_map(changing).collect();
+        tables.half_told.extend(names);
+    }
+
+    /// The names of which some nodes may have been told what others were not.
+    pub(crate) fn half_told(&self) -> BTreeSet<u64> {
+        self.lock().half_told.clone()
     }
 
     /// Whether this is how the node lives now.

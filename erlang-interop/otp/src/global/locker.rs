@@ -173,7 +173,11 @@ impl Locker {
                     return Waited::Cancelled(casts);
                 }
                 Ok(Some(other)) => self.meanwhile(other).await,
-                Ok(None) | Err(_) => return Waited::Refused,
+                Ok(None) => return Waited::Refused,
+                Err(_) => {
+                    self.stalled(candidate).await;
+                    return Waited::Refused;
+                }
             }
         }
     }
@@ -190,7 +194,11 @@ impl Locker {
                     break casts;
                 }
                 Ok(Some(other)) => self.meanwhile(other).await,
-                Ok(None) | Err(_) => break Vec::new(),
+                Ok(None) => break Vec::new(),
+                Err(_) => {
+                    self.stalled(candidate).await;
+                    break Vec::new();
+                }
             }
         };
         // The others learn of the new nodes before they see the lock go.
@@ -198,6 +206,12 @@ impl Locker {
         self.unlock(&lock, &locked).await;
         self.remove(&candidate.node);
         self.just_synced = true;
+    }
+
+    /// Tells the name server that the other side does not answer.
+    async fn stalled(&self, candidate: &Candidate) {
+        let message = (atom!("stalled"), &candidate.node, candidate.my_tag);
+        self.context.send(atom!("global_name_server"), cast_message(Term::from(message))).await;
     }
 
     /// An event of another session while one is being locked: remembered, or answered with no.

@@ -68,11 +68,17 @@ impl State {
             "global: asked a node to disconnect, to prevent overlapping partitions",
         );
         self.forget(&removed, outputs);
+        // If it does not know us it stays, and has asked to begin, or will.
+        if self.early.contains_key(&removed) {
+            self.open_session(&removed, outputs);
+        }
     }
 
     /// `{remove_connection, Node}`: that node wants to part from us.
     pub(super) fn remove_connection(&mut self, node: &Atom, outputs: &mut Vec<Output>) {
-        if !self.potentially_known(node) {
+        // Neither known nor beginning, and connected: we have asked it for the same.
+        let parting = self.connections.contains_key(node) && !self.sessions.contains_key(node);
+        if !self.potentially_known(node) && !parting {
             return;
         }
         tracing::warn!(%node, "global: disconnected a node, to prevent overlapping partitions");

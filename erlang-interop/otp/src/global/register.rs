@@ -154,20 +154,15 @@ async fn ask(context: &mut Context, nodes: &[Atom], request: Term) {
 mod tests {
     use std::net::TcpListener;
 
-    use erlang_node::{Cookie, Epmd, Node, NodeConfig, NodeName};
-
     use super::*;
+    use crate::dialing::node_that_dials;
 
-    /// A node that is known and no longer connected is not dialed: nothing asks EPMD for it.
+    /// A node that is known and no longer connected is not dialed: nothing comes to its port.
     #[tokio::test(start_paused = true)]
     async fn a_name_waits_for_a_node_that_has_left_and_does_not_dial_it() {
-        let epmd = TcpListener::bind("127.0.0.1:0").unwrap();
-        epmd.set_nonblocking(true).unwrap();
-        let name = NodeName::new("a@127.0.0.1").unwrap();
-        let mut config = NodeConfig::new(name, Cookie::new("monster").unwrap());
-        let port = epmd.local_addr().unwrap().port();
-        config.epmd = Epmd::Daemon { address: std::net::Ipv4Addr::LOCALHOST.into(), port };
-        let node = Node::new(config).unwrap();
+        let peers = TcpListener::bind("127.0.0.1:0").unwrap();
+        peers.set_nonblocking(true).unwrap();
+        let node = node_that_dials(peers.local_addr().unwrap().port()).await;
         let global = Global::start(&node).unwrap();
         let left = Atom::new("b@127.0.0.1").unwrap();
         let known = Term::from((
@@ -184,7 +179,7 @@ mod tests {
         let waits = global.register_name(atom!("name"), global.pid());
         let waited = tokio::time::timeout(LOCK_WAIT_MAX * 2, waits).await;
         assert!(waited.is_err(), "{waited:?}");
-        assert!(epmd.accept().is_err(), "a node that has left was dialed");
+        assert!(peers.accept().is_err(), "a node that has left was dialed");
         global.shared.lock().nodedown(&left);
         assert_eq!(global.register_name(atom!("name"), global.pid()).await, Ok(()));
     }

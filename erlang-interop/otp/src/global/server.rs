@@ -81,8 +81,7 @@ impl NameServer {
             }
             Some([tag, _, _, Term::Pid(pid), _]) if tag.is_atom("DOWN") => {
                 self.monitors.remove(pid);
-                self.shared.lock().process_down(pid);
-                return;
+                self.shared.lock().process_down(pid)
             }
             Some(own) if own.first().is_some_and(is_internal) => match self.internal(&message) {
                 Some(outputs) => outputs,
@@ -111,6 +110,9 @@ impl NameServer {
                 let my_tag = my_tag.as_integer()?;
                 Some(self.shared.lock().resolved_here(node, my_tag, ours, &his))
             }
+            [tag, Term::Atom(node), my_tag] if tag.is_atom("stalled") => {
+                Some(self.shared.lock().stalled(node, my_tag.as_integer()?))
+            }
             [tag, Term::Atom(node)] if tag.is_atom("extra_nodedown") => {
                 Some(self.shared.lock().extra_nodedown(node))
             }
@@ -135,7 +137,7 @@ impl NameServer {
                     let _ = self.locker.send(event);
                 }
                 Output::Resolve(work) => resolve::start(context, work),
-                Output::SyncOther(node) => sync_other(context, node),
+                Output::SyncOther(node) => sync_other(context, self.shared.clone(), node),
                 Output::Disconnect(node) => {
                     context.node().disconnect(&node).await;
                 }
@@ -166,14 +168,20 @@ impl NameServer {
 
 /// Tags that only our own processes use; a peer could send them, with a session tag to guess.
 fn is_internal(tag: &Term) -> bool {
-    ["lock_is_set", "exchange_ops", "extra_nodedown"].iter().any(|name| tag.is_atom(name))
+    ["lock_is_set", "exchange_ops", "extra_nodedown", "stalled"]
+        .iter()
+        .any(|name| tag.is_atom(name))
 }
 
 /// A node that a peer knows: connect to it, and tell it that our names agree.
-fn sync_other(context: &Context, other: Atom) {
+fn sync_other(context: &Context, shared: Shared, other: Atom) {
     let started = context.spawn(erlang_node::SpawnOptions::new(), move |own| async move {
         let server = atom!("global_name_server");
         if own.node().connect(&other).await.is_ok() {
+            // The dial may have taken so long that it is true no longer.
+            if !shared.lock().is_known(&other) {
+                return;
+            }
             let message = Term::from((atom!("in_sync"), own.node().name(), true));
             cast_connected(&own, (server, other), message).await;
         } else {

@@ -54,6 +54,13 @@ impl State {
         }
         let my_tag = self.fresh_tag();
         self.sessions.insert(node.clone(), Session::new(my_tag));
+        self.ask_to_begin(node, my_tag, outputs);
+        if let Some(early) = self.early.remove(node) {
+            outputs.extend(self.message(&early).1);
+        }
+    }
+
+    fn ask_to_begin(&self, node: &Atom, my_tag: i64, outputs: &mut Vec<Output>) {
         let connections = self
             .connections
             .iter()
@@ -64,8 +71,13 @@ impl State {
         let version = (PROTOCOL_VERSION, my_tag);
         let message = Term::from((atom!("init_connect"), version, &self.node, locker));
         outputs.push(Output::Cast(node.clone(), message));
-        if let Some(early) = self.early.remove(node) {
-            outputs.extend(self.message(&early).1);
+    }
+
+    /// Begins anew, and says so twice: a node that knows us does not answer the first time.
+    fn insist(&mut self, node: &Atom, outputs: &mut Vec<Output>) {
+        self.restart(node, outputs);
+        if let Some(my_tag) = self.sessions.get(node).map(|session| session.my_tag) {
+            self.ask_to_begin(node, my_tag, outputs);
         }
     }
 
@@ -84,14 +96,13 @@ impl State {
             // He starts again while we think we are at it: both give up and begin anew.
             let message = Term::from((atom!("cancel_connect"), &self.node, his_tag));
             outputs.push(Output::Send(node.clone(), message));
+            self.disown(node, outputs);
             self.restart(node, outputs);
             return Some(());
         }
         let Some(session) = self.sessions.get_mut(node) else {
-            if self.early.len() < GLOBAL_KNOWN_MAX {
-                let message = (atom!("init_connect"), version, node, init);
-                self.early.insert(node.clone(), Term::from(message));
-            }
+            let message = Term::from((atom!("init_connect"), version, node, init));
+            self.came_early(node, message, outputs);
             return Some(());
         };
         session.his = Some(His { version: his_version, tag: his_tag.clone() });
@@ -108,6 +119,23 @@ impl State {
             outputs.push(Output::Send(node.clone(), Term::from(message)));
         }
         Some(())
+    }
+
+    /// An `init_connect` without a session of ours.
+    fn came_early(&mut self, node: &Atom, message: Term, outputs: &mut Vec<Output>) {
+        if self.early.len() >= GLOBAL_KNOWN_MAX && !self.early.contains_key(node) {
+            return;
+        }
+        let insists = self.early.insert(node.clone(), message.clone()) == Some(message);
+        if !self.connections.contains_key(node) {
+            // It waits for our `nodeup`.
+            return;
+        }
+        if insists {
+            // It has been told that we agree, and does not know us: it has lost us since.
+            self.forget(node, outputs);
+        }
+        self.open_session(node, outputs);
     }
 
     pub(super) fn init_connect_ack(
@@ -341,13 +369,40 @@ impl State {
     }
 
     pub(super) fn in_sync(&mut self, node: &Atom, outputs: &mut Vec<Output>) {
-        if let Some(session) = self.sessions.get_mut(node) {
-            // The other side has finished by another way; it needs no cancel.
-            session.pending = false;
+        if self.known.contains_key(node) || !self.connections.contains_key(node) {
+            if let Some(session) = self.sessions.get_mut(node) {
+                // The other side has finished by another way; it needs no cancel.
+                session.pending = false;
+            }
+            self.close_session(node, outputs);
+        } else {
+            self.claims.insert(node.clone());
         }
-        self.close_session(node, outputs);
         self.synced.insert(node.clone());
         outputs.push(Output::Synced(node.clone()));
+        self.settle_claims(outputs);
+    }
+
+    /// Nodes that say they agree with us while we don't know them: somebody told them of us, and
+    /// nobody us of them. While `global` is locked here that may still come. If it did not, we have
+    /// lost them, or who would have told us, since.
+    pub(super) fn settle_claims(&mut self, outputs: &mut Vec<Output>) {
+        if self.claims.is_empty() || self.is_global_locked() {
+            return;
+        }
+        for node in std::mem::take(&mut self.claims) {
+            self.insist(&node, outputs);
+        }
+    }
+
+    /// The other side's locker has not answered for so long that it has no such session.
+    pub fn stalled(&mut self, node: &Atom, my_tag: i64) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        if self.mine(node, &Term::from(my_tag)).is_some() {
+            tracing::info!(%node, "global: no answer, begins anew");
+            self.insist(node, &mut outputs);
+        }
+        outputs
     }
 }
 

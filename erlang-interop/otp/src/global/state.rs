@@ -11,7 +11,7 @@
 //! Since names are only consistent in a full mesh, a lost connection is told to everybody
 //! (`lost_connection`), who then part from the lost node too (`remove_connection`).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use erlang_term::{Atom, Pid, Term, atom};
 
@@ -40,6 +40,8 @@ pub struct State {
     pub(super) sessions: HashMap<Atom, Session>,
     /// An `init_connect` that came before our own `nodeup`.
     pub(super) early: HashMap<Atom, Term>,
+    /// Connected nodes that say their names agree with ours, while we don't know them.
+    pub(super) claims: BTreeSet<Atom>,
     pub(super) synced: HashSet<Atom>,
     pub(super) names: Names,
     pub(super) locks: Locks,
@@ -59,6 +61,7 @@ impl State {
             connections: BTreeMap::new(),
             sessions: HashMap::new(),
             early: HashMap::new(),
+            claims: BTreeSet::new(),
             synced: HashSet::new(),
             names: Names::default(),
             locks: Locks::default(),
@@ -81,6 +84,11 @@ impl State {
     /// The nodes whose names agree with ours.
     pub fn known(&self) -> Vec<Atom> {
         self.known.keys().cloned().collect()
+    }
+
+    /// Whether the names of that node agree with ours.
+    pub(super) fn is_known(&self, node: &Atom) -> bool {
+        self.known.contains_key(node)
     }
 
     /// Whether names were exchanged with that node since it connected.
@@ -190,6 +198,7 @@ impl State {
         let Some((resource, requester)) = lock_id(lock) else { return };
         if self.locks.delete(resource, requester, pid) {
             outputs.push(Output::Demonitor(pid.clone()));
+            self.settle_claims(outputs);
         }
     }
 
@@ -241,9 +250,12 @@ impl State {
     }
 
     /// A process that has a name or a lock ended. Its monitors are spent.
-    pub fn process_down(&mut self, pid: &Pid) {
+    pub fn process_down(&mut self, pid: &Pid) -> Vec<Output> {
+        let mut outputs = Vec::new();
         self.locks.delete_process(pid);
         self.names.remove_process(pid);
+        self.settle_claims(&mut outputs);
+        outputs
     }
 
     /// A node connected, visibly to both.
@@ -264,6 +276,7 @@ impl State {
         outputs.extend(self.locks.delete_node(node).into_iter().map(Output::Demonitor));
         self.connections.remove(node);
         self.early.remove(node);
+        self.settle_claims(&mut outputs);
         outputs
     }
 
@@ -276,14 +289,20 @@ impl State {
         self.nodedown(node)
     }
 
-    /// Drops what is known of a node and any session with it. The names of its processes go with the
-    /// agreement: others that lost the node have dropped them, and who kept them because the node came
-    /// back in time for the monitors would tell nobody of them.
+    /// Drops what is known of a node and any session with it.
     pub(super) fn forget(&mut self, node: &Atom, outputs: &mut Vec<Output>) {
         self.close_session(node, outputs);
+        self.disown(node, outputs);
+    }
+
+    /// Ends the agreement with a node, if there is one. The names of its processes go with it: others
+    /// that lost the node have dropped them, and who kept them because the node came back in time for
+    /// the monitors would tell nobody of them.
+    pub(super) fn disown(&mut self, node: &Atom, outputs: &mut Vec<Output>) {
         outputs.extend(self.names.remove_node(node).into_iter().map(Output::Demonitor));
         self.known.remove(node);
         self.synced.remove(node);
+        self.claims.remove(node);
     }
 
     pub(super) fn close_session(&mut self, node: &Atom, outputs: &mut Vec<Output>) {

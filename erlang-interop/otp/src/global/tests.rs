@@ -251,3 +251,106 @@ fn an_answer_to_an_attempt_that_was_given_up_starts_nothing() {
     let late = term!({init_connect_ack, (node("b")), 999_999, 5});
     assert_eq!(state.message(&late), (true, Vec::new()));
 }
+
+/// Found by the simulator: a node comes back, a third tells it of us, and only we see that its
+/// connection is a new one. It knew us, we did not know it, and nobody began.
+#[test]
+fn a_node_that_is_said_to_agree_and_is_not_known_begins_anew() {
+    let mut net = Net::new(&["b", "d", "e"]);
+    net.connect("b", "e");
+    net.connect("d", "e");
+    net.settle();
+    net.register("d", &term!(name), &pid("d", 9));
+    // What b would tell of the loss is lost too.
+    net.at(&node("b")).nodedown(&node("d"));
+    assert!(net.at(&node("d")).known().contains(&node("b")));
+    let outputs = net.at(&node("b")).nodeup(&node("d"), 2);
+    net.perform(&node("b"), outputs);
+    net.settle();
+    assert!(!net.at(&node("b")).known().contains(&node("d")));
+    // While names are exchanged somebody may yet tell b of d.
+    let lock = term!({global, someone});
+    let from = From::new(pid("e", 2), term!(tag));
+    net.at(&node("b")).call(&from, &term!({set_lock, (&lock)}));
+    net.wire.push_back((node("b"), term!({in_sync, (node("d")), true})));
+    net.settle();
+    assert!(!net.at(&node("b")).known().contains(&node("d")));
+    let outputs = net.at(&node("b")).call(&from, &term!({del_lock, (&lock)}));
+    net.perform(&node("b"), outputs);
+    net.settle();
+    assert!(net.at(&node("b")).known().contains(&node("d")));
+    assert!(net.at(&node("d")).known().contains(&node("b")));
+    assert_eq!(net.owners(&term!(name)), [Some(pid("d", 9))]);
+}
+
+/// Found by the simulator: one side has closed a session that the other waits in, with all locked.
+#[test]
+fn a_session_that_is_not_answered_is_begun_anew() {
+    for knows in [true, false] {
+        let mut net = Net::new(&["b", "c"]);
+        let (init_b, init_c) =
+            (net.at(&node("b")).nodeup(&node("c"), 1), net.at(&node("c")).nodeup(&node("b"), 1));
+        // c hears of b by a third, and by b: that it agrees, which is true no longer.
+        let known = term!({new_nodes, (node("d")), [], [], [{(node("b")), 8}], []});
+        for (name, outputs) in [("b", init_c), ("c", init_b)] {
+            for output in outputs {
+                if let Output::Cast(_, message) = output {
+                    net.at(&node(name)).message(&message).1.clear();
+                }
+            }
+        }
+        net.at(&node("c")).message(&known).1.clear();
+        net.at(&node("c")).message(&term!({in_sync, (node("b")), true})).1.clear();
+        if !knows {
+            net.at(&node("c")).forget(&node("b"), &mut Vec::new());
+        }
+        assert_eq!(net.at(&node("b")).stalled(&node("c"), 9), []);
+        let outputs = net.at(&node("b")).stalled(&node("c"), 1);
+        net.perform(&node("b"), outputs);
+        net.settle();
+        assert_eq!(net.at(&node("b")).known(), [node("c")], "{knows}");
+        assert_eq!(net.at(&node("c")).known(), [node("b")], "{knows}");
+    }
+}
+
+/// Found by the simulator: e is asked to part from a, which does not know it and stays. What a sent
+/// first lay unanswered, whether it came before or after.
+#[test]
+fn who_parts_from_a_node_that_stays_begins_anew() {
+    for asked_first in [true, false] {
+        let mut net = Net::new(&["a", "e"]);
+        let known = term!({new_nodes, (node("c")), [], [], [{(node("a")), 8}], []});
+        net.at(&node("e")).message(&known).1.clear();
+        net.at(&node("e")).nodeup(&node("a"), 1);
+        let init = net.at(&node("a")).nodeup(&node("e"), 1);
+        let lost = term!({lost_connection, (node("a")), 7, 1, (node("e"))});
+        if asked_first {
+            net.perform(&node("a"), init);
+            net.settle();
+            net.wire.push_back((node("e"), lost));
+        } else {
+            net.wire.push_back((node("e"), lost));
+            net.settle();
+            net.perform(&node("a"), init);
+        }
+        net.settle();
+        assert_eq!(net.at(&node("a")).known(), [node("e")], "{asked_first}");
+        assert_eq!(net.at(&node("e")).known(), [node("a")], "{asked_first}");
+        assert_eq!(net.disconnected, [], "{asked_first}");
+    }
+}
+
+/// Two nodes that forget each other at once have no session, and neither knows whom to part from.
+#[test]
+fn two_nodes_that_part_from_each_other_disconnect() {
+    let mut net = Net::new(&["a", "e"]);
+    net.connect("a", "e");
+    net.settle();
+    for (name, lost) in [("a", "e"), ("e", "a")] {
+        let message = term!({lost_connection, (node("c")), 7, 1, (node(lost))});
+        let outputs = net.at(&node(name)).message(&message).1;
+        net.perform(&node(name), outputs);
+    }
+    net.settle();
+    assert!(!net.disconnected.is_empty());
+}
