@@ -208,6 +208,24 @@ fn no_epmd_is_named_when_none_may_be_started() {
 }
 
 #[test]
+fn the_mesh_is_bound_to_its_interface_and_its_range_of_ports() {
+    let (home, port, first) = (Home::new(), free_port(), free_port());
+    let _taken = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), first)).expect("a free port");
+    let mut command = home.command();
+    command.args(["start", "--name", "har@127.0.0.2", "--interface", "127.0.0.2"]);
+    command.args(["--epmd-port", &port.to_string(), "--listen-min", &first.to_string()]);
+    command.args(["--listen-max", &(first + 9).to_string()]);
+    let running = Running::start(command);
+    running.wait_for("Ctrl-C stops it.");
+    let names = names(&home, port);
+    let told = names.trim().rsplit(' ').next().and_then(|port| port.parse().ok());
+    let listens: u16 = told.expect("name har at port N");
+    assert!((first + 1..=first + 9).contains(&listens), "{names}");
+    let answers = |host: [u8; 4]| TcpStream::connect((Ipv4Addr::from(host), listens)).is_ok();
+    assert!(answers([127, 0, 0, 2]) && !answers([127, 0, 0, 1]) && !answers([127, 0, 0, 3]));
+}
+
+#[test]
 fn an_interface_of_another_host_is_refused() {
     let (home, port) = (Home::new(), free_port());
     let port_text = port.to_string();
