@@ -7,14 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use erlang_interop::node::{
-    Context, ExitReason, MonitorNodesOptions, Node, NodeFilter, NodeType, SpawnError, SpawnOptions,
-};
+use erlang_interop::node::{Node, NodeFilter};
 use erlang_interop::otp::client::{cast_connected, in_process};
-use erlang_interop::otp::gen_server::{self, GenServer, Next};
 use erlang_interop::otp::task_supervisor::Gate;
-use erlang_interop::term::{Atom, Term, atom};
+use erlang_interop::term::{Atom, atom};
 use tokio::sync::watch;
+
+use super::server;
 
 /// Who leaves, as a node knows it. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -41,14 +40,14 @@ impl Departures {
     /// Whether a peer has said that it leaves.
     #[must_use]
     pub fn is_leaving(&self, peer: &Atom) -> bool {
-        self.others().contains(peer)
+        self.lock().contains(peer)
     }
 
     /// The nodes that leave, this one (`own`) first.
     #[must_use]
     pub fn leaving(&self, own: &Atom) -> Vec<Atom> {
         let own = self.has_begun().then(|| own.clone());
-        own.into_iter().chain(self.others().iter().cloned()).collect()
+        own.into_iter().chain(self.others()).collect()
     }
 
     /// Tells the program to leave.
@@ -67,7 +66,7 @@ impl Departures {
         self.gate.close();
         let told = in_process(node, |context| async move {
             for peer in context.node().nodes(NodeFilter::Connected) {
-                cast_connected(&context, (server_name(), peer), atom!("leaving")).await;
+                cast_connected(&context, (server::name(), peer), atom!("leaving")).await;
             }
         });
         if let Err(reason) = told.await {
@@ -75,60 +74,24 @@ impl Departures {
         }
     }
 
-    /// Starts what hears of others.
-    ///
-    /// # Errors
-    /// When the name is taken, there are too many processes, or the node stops.
-    pub(crate) fn start(&self, node: &Node) -> Result<(), SpawnError> {
-        // As other services: links of peers must not end it.
-        let options = SpawnOptions::new().name(server_name()).trap_exit();
-        gen_server::start(node, options, Server(self.clone())).map(drop)
-    }
-
-    fn others(&self) -> MutexGuard<'_, BTreeSet<Atom>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn server_name() -> Atom {
-    atom!("Elixir.HAR.Cluster")
-}
-
-/// Hears who leaves, and who has left.
-struct Server(Departures);
-
-impl GenServer for Server {
-    fn module(&self) -> Atom {
-        server_name()
-    }
-
-    fn state(&self) -> Term {
-        Term::list(self.0.others().iter())
-    }
-
-    async fn init(&mut self, context: &mut Context) -> Result<(), ExitReason> {
-        let all = MonitorNodesOptions { node_type: NodeType::All, info: false };
-        context.node().monitor_nodes(context.pid(), all);
-        Ok(())
-    }
-
-    async fn handle_cast(&mut self, context: &mut Context, message: Term) -> Next {
-        // Each speaks for itself only, and for as long as it is connected: so there are never more
-        // than connections.
-        if message.is_atom("leaving")
-            && let Some(peer) = context.asker().map(|asker| asker.node().clone())
-            && context.node().node_info(&peer).is_some()
-            && self.0.others().insert(peer.clone())
-        {
+    /// A peer has said that it leaves. It is connected, so there are never more than connections.
+    pub(super) fn heard(&self, peer: &Atom) {
+        if self.lock().insert(peer.clone()) {
             tracing::info!(%peer, "a node is leaving: it gets no new work");
         }
-        Next::Continue
     }
 
-    async fn handle_info(&mut self, _: &mut Context, message: Term) -> Next {
-        if let Some([Term::Atom(peer)]) = message.as_tagged("nodedown") {
-            self.0.others().remove(peer);
-        }
-        Next::Continue
+    /// A peer is not connected any more.
+    pub(super) fn gone(&self, peer: &Atom) {
+        self.lock().remove(peer);
+    }
+
+    /// The peers that leave.
+    pub(super) fn others(&self) -> Vec<Atom> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Atom>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

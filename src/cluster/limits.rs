@@ -73,6 +73,20 @@ pub(crate) const CHUNK_FAILURES_MAX: u32 = 3;
 /// Starts of a chunk, those on nodes that were lost included: work that ends nodes must not end all.
 pub(crate) const CHUNK_STARTS_MAX: u32 = 5;
 
+/// Longest idempotency key: a UUID has 36 bytes, a digest in hex 64.
+pub(crate) const KEY_BYTES_MAX: usize = 255;
+/// Keys whose answers one node keeps.
+pub(crate) const KEPT_KEYS_MAX: usize = 10_000;
+/// Encoded bytes of these answers.
+pub(crate) const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest answer that is kept: that of a job of some ten thousand operations.
+pub(crate) const KEPT_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long an answer is kept: longer than anyone retries without thinking.
+pub(crate) const KEPT_AGE_MAX: Duration = Duration::from_secs(600);
+/// Keys for which something is done at the same time.
+pub(crate) const KEYS_RUNNING_MAX: usize = 4096;
+
+const _: () = assert!(KEPT_ANSWER_BYTES_MAX <= KEPT_BYTES_MAX);
 const _: () = assert!(CHUNK_FAILURES_MAX <= CHUNK_STARTS_MAX);
 const _: () = assert!(DIALS_MAX < PEERS_MAX);
 const _: () = assert!(DIALS_MAX <= DIALS_BURST_MAX as usize);

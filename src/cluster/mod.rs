@@ -5,12 +5,17 @@ mod departure;
 mod discovery;
 mod exchange;
 mod keep_connected;
+mod keys;
 mod limits;
 mod load_balancer;
+mod members;
 mod place;
+mod server;
 mod work;
 
 use erlang_interop::node::{Node, SpawnError};
+use erlang_interop::otp::client::{cast_connected, in_process};
+use erlang_interop::term::{Atom, Term};
 use tokio::task::JoinHandle;
 
 use crate::config::Settings;
@@ -19,9 +24,12 @@ pub use departure::Departures;
 pub use discovery::{Discovery, Found, Report};
 pub use exchange::{Peers, SharedTable, TableMark, Told, tell_change};
 pub(crate) use keep_connected::keep_connected;
+pub use keys::{Begun, Fingerprint, Keys, Phase, Running};
 pub use load_balancer::LoadBalancer;
 use load_balancer::keep_measuring;
+pub use members::Members;
 pub use place::Place;
+use server::Server;
 pub use work::{ChunkReport, Distributor, JobOptions, Refused, Share};
 
 /// What a node knows of its cluster. Clones share it.
@@ -37,6 +45,10 @@ pub struct Cluster {
     pub distributor: Distributor,
     /// Who leaves.
     pub departures: Departures,
+    /// Which of them are `har` nodes.
+    pub members: Members,
+    /// What was done for whoever may ask again.
+    pub keys: Keys,
 }
 
 impl Cluster {
@@ -45,21 +57,35 @@ impl Cluster {
     pub fn new(settings: &Settings) -> Self {
         let peers = Peers::new(Place::of(settings));
         let departures = Departures::default();
+        let members = Members::new(&peers, &departures);
         Self {
             discovery: Discovery::new(&settings.topologies.value, &departures),
             balancer: LoadBalancer::new(settings.balancing.value, peers.clone()),
             peers,
             distributor: Distributor::new(&departures),
             departures,
+            members,
+            keys: Keys::default(),
         }
     }
 
-    /// Starts the processes that other nodes talk to.
+    /// Starts the process that other `har` nodes talk to.
     ///
     /// # Errors
-    /// When a name is taken, there are too many processes, or the node stops.
+    /// When its name is taken, there are too many processes, or the node stops.
     pub(crate) fn serve(&self, node: &Node) -> Result<(), SpawnError> {
-        self.departures.start(node)
+        let (departures, members) = (self.departures.clone(), self.members.clone());
+        Server { departures, members, keys: self.keys.clone() }.start(node)
+    }
+
+    /// Casts to the process `HAR.Cluster` of a node that is connected.
+    pub(crate) async fn tell(&self, node: &Node, to: Atom, message: Term) {
+        let told = in_process(node, |context| async move {
+            cast_connected(&context, (server::name(), to), message).await;
+        });
+        if let Err(reason) = told.await {
+            tracing::warn!(reason, "a node was not told");
+        }
     }
 
     /// Starts finding and measuring; each task runs until it is aborted.

@@ -7,7 +7,8 @@ use erlang_interop::term::{Term, atom};
 
 use super::errors::{error, key_error, ok, parse_reason, route_reason, transform_reason};
 use super::routing::route;
-use super::shapes;
+use super::{keyed, shapes};
+use crate::cluster::Cluster;
 use crate::control_plane::ControlPlane;
 use crate::data_plane::{
     Format, Options, ParseError, Parsed, Report, TransformError, Transformed, find, transform,
@@ -18,7 +19,7 @@ use crate::telemetry::{Event, Telemetry};
 
 const MODULE: &str = "Elixir.HAR";
 
-pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
+pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
     functions.pure(MODULE, "version", 0, |_| Ok(Term::from(env!("CARGO_PKG_VERSION"))));
     let told = plane.telemetry().clone();
     functions
@@ -28,7 +29,9 @@ pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
     let told = plane.telemetry().clone();
     functions.blocking(MODULE, "transform", 2, move |args| write(&told, &args[0], &args[1]));
     let shared = plane.clone();
-    functions.blocking(MODULE, "route", 2, move |args| route(&shared, &args[0], &args[1]));
+    keyed::register_blocking(functions, (plane, cluster), (MODULE, "route"), move |args| {
+        route(&shared, &args[0], &args[1])
+    });
     let shared = plane.clone();
     functions
         .blocking(MODULE, "convert", 3, move |args| convert(&shared, &args[0], &args[1], &args[2]));

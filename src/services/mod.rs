@@ -8,6 +8,7 @@ mod formats;
 mod graph;
 mod har;
 mod health;
+mod keyed;
 mod others;
 mod policies;
 mod regions;
@@ -34,10 +35,11 @@ pub fn register(
     checker: &Checker,
     cluster: &Cluster,
 ) {
-    har::register(functions, plane);
+    har::register(functions, plane, cluster);
     formats::register(functions, plane.telemetry());
     graph::register(functions);
-    routing::register(functions, plane);
+    routing::register(functions, plane, cluster);
+    keyed::register(functions, cluster);
     health::register(functions, plane, checker);
     policies::register(functions, plane);
     others::register(functions);
@@ -87,6 +89,7 @@ mod tests {
         "HAR.transform/2",
         "HAR.version/0",
         "HAR.Cluster.leaving/0",
+        "HAR.Cluster.Keys.find/2",
         "HAR.Cluster.Discovery.topologies/0",
         "HAR.Cluster.LoadBalancer.load/0",
         "HAR.Cluster.LoadBalancer.route_to_node/1",

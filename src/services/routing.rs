@@ -7,7 +7,9 @@ use erlang_interop::otp::{FunctionsBuilder, Outcome};
 use erlang_interop::term::{Term, atom, term};
 
 use super::errors::{error, key_error, ok, route_reason, table_reason};
+use super::keyed;
 use super::shapes::{self, ROUTING_DECISION, ROUTING_PLAN};
+use crate::cluster::Cluster;
 use crate::control_plane::{ControlPlane, RoutingDecision};
 use crate::data_plane::limits::SOURCE_BYTES_MAX;
 use crate::semantic::{Map, Operation, Value, terms};
@@ -16,15 +18,18 @@ use crate::telemetry::trace::{Attribute, Span, SpanKind};
 const ROUTER: &str = "Elixir.HAR.ControlPlane.Router";
 pub(super) const ROUTING_TABLE: &str = "Elixir.HAR.ControlPlane.RoutingTable";
 
-pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane) {
+pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, cluster: &Cluster) {
     let shared = plane.clone();
-    functions.blocking(ROUTER, "route", 2, move |args| route(&shared, &args[0], &args[1]));
+    keyed::register_blocking(functions, (plane, cluster), (ROUTER, "route"), move |args| {
+        route(&shared, &args[0], &args[1])
+    });
     let shared = plane.clone();
     functions
         .blocking(ROUTER, "route_batch", 1, move |args| route_batch(&shared, &args[0], &Term::Nil));
     let shared = plane.clone();
-    functions
-        .blocking(ROUTER, "route_batch", 2, move |args| route_batch(&shared, &args[0], &args[1]));
+    keyed::register_blocking(functions, (plane, cluster), (ROUTER, "route_batch"), move |args| {
+        route_batch(&shared, &args[0], &args[1])
+    });
     let shared = plane.clone();
     functions.pure(ROUTING_TABLE, "match", 2, move |args| matching(&shared, &args[0], &args[1]));
     let shared = plane.clone();

@@ -6,6 +6,7 @@ use erlang_interop::otp::{Call, Exception, FunctionsBuilder, Outcome};
 use erlang_interop::term::{Atom, Term, atom, term};
 
 use super::errors::{error, ok};
+use super::keyed;
 use super::shapes::{self, facts};
 use crate::cluster::{ChunkReport, Cluster, JobOptions, Refused, Share};
 use crate::control_plane::{Confined, ControlPlane};
@@ -21,7 +22,15 @@ pub(super) fn register(functions: &mut FunctionsBuilder, plane: &ControlPlane, c
         let (plane, cluster) = (plane.clone(), cluster.clone());
         functions.function(MODULE, "route_all", arity, move |call: Call| {
             let (plane, cluster) = (plane.clone(), cluster.clone());
-            async move { route_all(&plane, &cluster, &call).await }
+            async move {
+                let of = (Atom::from_checked(MODULE), atom!("route_all"));
+                let work = route_all(&plane, &cluster, &call);
+                // A job without options has no key.
+                if arity == 1 {
+                    return work.await;
+                }
+                keyed::once(&plane, &cluster, &call, of, work).await
+            }
         });
     }
 }
@@ -99,7 +108,7 @@ async fn abandoned(call: &Call) {
 
 /// A list of operations, or the vertices of a graph. What is no operation is refused before it is
 /// sent anywhere.
-fn operations(given: &Term) -> Result<(Vec<Term>, Vec<Operation>), Exception> {
+pub(super) fn operations(given: &Term) -> Result<(Vec<Term>, Vec<Operation>), Exception> {
     let vertices = given.as_map().and_then(|map| map.get_atom("vertices"));
     let given = shapes::list(vertices.unwrap_or(given))?;
     let read = given.iter().map(shapes::operation).collect::<Result<_, _>>()?;

@@ -14,6 +14,7 @@ mod documents;
 mod guard;
 mod health;
 mod hostile;
+mod keys;
 mod kubernetes;
 mod leave;
 mod ops;
