@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Checks that run at the same time.
 pub(super) const CHECKS_AT_A_TIME: usize = 32;
+/// Names that are looked up at the same time, those that nobody waits for any more included: each has
+/// a thread of its own until the system answers, and others need these threads, too.
+pub(super) const LOOKUPS_AT_A_TIME: usize = 16;
 /// Most backends that are checked; each is asked at most twice a second.
 pub(super) const CHECKS_MAX: usize = 10_000;
 /// How often the table in force is looked at.
@@ -16,5 +19,5 @@ pub(super) const ADDRESSES_MAX: usize = 4;
 /// come together.
 pub(super) const JITTER: f64 = 0.1;
 
-const _: () = assert!(CHECKS_AT_A_TIME <= CHECKS_MAX);
+const _: () = assert!(LOOKUPS_AT_A_TIME <= CHECKS_AT_A_TIME && CHECKS_AT_A_TIME <= CHECKS_MAX);
 const _: () = assert!(0.0 < JITTER && JITTER < 1.0);

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::{Commands, Health};
 use crate::control_plane::{Check, ControlPlane, Probe, RoutingTable, Status};
-use limits::{CHECKS_AT_A_TIME, LOOK};
+use limits::{CHECKS_AT_A_TIME, LOOK, LOOKUPS_AT_A_TIME};
 use schedule::Schedule;
 
 /// Asks backends. Clones share the number of checks at a time.
@@ -28,6 +28,8 @@ pub struct Checker {
     in_turn: Arc<Semaphore>,
     /// Turns of those that callers want now: many of them must not hold up the others.
     wanted: Arc<Semaphore>,
+    /// Names that are looked up.
+    lookups: Arc<Semaphore>,
 }
 
 /// What the settings say of all checks.
@@ -62,7 +64,8 @@ impl Checker {
         };
         let own = plane.table();
         let turns = || Arc::new(Semaphore::new(CHECKS_AT_A_TIME));
-        Self { plane, rules, own, in_turn: turns(), wanted: turns() }
+        let lookups = Arc::new(Semaphore::new(LOOKUPS_AT_A_TIME));
+        Self { plane, rules, own, in_turn: turns(), wanted: turns(), lookups }
     }
 
     /// With the settings that nobody has changed.
@@ -115,7 +118,7 @@ impl Checker {
                 let checks = checks_of(&in_force);
                 for id in schedule.replace(checks, self.rules.interval, now, random_fraction) {
                     // What was found out once would stand for ever.
-                    self.plane.set_health(&id, Status::Unknown);
+                    self.plane.take_check(&id, &Status::Unknown, 1, 1);
                 }
                 table = Some(in_force);
             }
@@ -145,11 +148,6 @@ impl Checker {
     }
 
     fn take(&self, id: &str, check: &Check, status: &Status) {
-        if *status == Status::Unknown {
-            // It may not be asked; what another table's check has found does not stand.
-            self.plane.set_health(id, Status::Unknown);
-            return;
-        }
         let rise = check.rise.unwrap_or(self.rules.rise);
         let fall = check.fall.unwrap_or(self.rules.fall);
         self.plane.take_check(id, status, rise, fall);
@@ -163,7 +161,7 @@ impl Checker {
         }
         let Ok(_turn) = turns.acquire().await else { return Status::Unknown };
         let time = check.timeout.unwrap_or(self.rules.timeout);
-        let asked = probe::ask(&check.probe, self.plane.networks());
+        let asked = probe::ask(&check.probe, self.plane.networks(), &self.lookups);
         timeout(time, asked).await.unwrap_or(Status::Unhealthy)
     }
 

@@ -1,39 +1,51 @@
 //! The questions themselves. How long they may take, and how many there are, others decide.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::limits::{ADDRESSES_MAX, HTTP_HEAD_BYTES_MAX};
 use crate::control_plane::{Probe, Status};
 use crate::security::BackendNetworks;
 
 /// Asks. Whoever gets no answer is unhealthy; [`Status::Unknown`]: it may not be asked.
-pub(super) async fn ask(probe: &Probe, networks: &BackendNetworks) -> Status {
+pub(super) async fn ask(
+    probe: &Probe,
+    networks: &BackendNetworks,
+    lookups: &Arc<Semaphore>,
+) -> Status {
     match probe {
-        Probe::Tcp { host, port } => match connect(host, *port, networks).await {
+        Probe::Tcp { host, port } => match connect(host, *port, networks, lookups).await {
             Ok(_) => Status::Healthy,
             Err(status) => status,
         },
-        Probe::Http { host, port, path, expect } => match connect(host, *port, networks).await {
-            Ok(stream) => {
-                let authority = authority(host, *port);
-                get(stream, &authority, path)
-                    .await
-                    .map_or(Status::Unhealthy, |code| judge(code, expect))
+        Probe::Http { host, port, path, expect } => {
+            match connect(host, *port, networks, lookups).await {
+                Ok(stream) => {
+                    let authority = authority(host, *port);
+                    get(stream, &authority, path)
+                        .await
+                        .map_or(Status::Unhealthy, |code| judge(code, expect))
+                }
+                Err(status) => status,
             }
-            Err(status) => status,
-        },
+        }
         Probe::Command { words } => run(words).await,
     }
 }
 
 /// A connection with an address that the name stands for, and that backends may have.
-async fn connect(host: &str, port: u16, networks: &BackendNetworks) -> Result<TcpStream, Status> {
-    let Ok(found) = lookup_host((host, port)).await else { return Err(Status::Unhealthy) };
-    let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
+async fn connect(
+    host: &str,
+    port: u16,
+    networks: &BackendNetworks,
+    lookups: &Arc<Semaphore>,
+) -> Result<TcpStream, Status> {
+    let found = look_up(host, port, lookups).await.ok_or(Status::Unhealthy)?;
     let mut allowed = false;
     for address in found {
         if let Err(error) = networks.check(address.ip()) {
@@ -46,6 +58,22 @@ async fn connect(host: &str, port: u16, networks: &BackendNetworks) -> Result<Tc
         }
     }
     Err(if allowed { Status::Unhealthy } else { Status::Unknown })
+}
+
+/// The first addresses of a name; `None`: it has none.
+async fn look_up(host: &str, port: u16, lookups: &Arc<Semaphore>) -> Option<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Some(vec![SocketAddr::new(address, port)]);
+    }
+    let turn = Arc::clone(lookups).acquire_owned().await.ok()?;
+    let name = host.to_owned();
+    let asked = tokio::task::spawn_blocking(move || {
+        // Held until the system answers, whether somebody still waits or not.
+        let _turn = turn;
+        let found = (name.as_str(), port).to_socket_addrs().ok()?;
+        Some(found.take(ADDRESSES_MAX).collect())
+    });
+    asked.await.ok()?
 }
 
 fn authority(host: &str, port: u16) -> String {
@@ -106,6 +134,10 @@ mod tests {
 
     fn anywhere() -> BackendNetworks {
         BackendNetworks::default()
+    }
+
+    async fn ask(probe: &Probe, networks: &BackendNetworks) -> Status {
+        super::ask(probe, networks, &Arc::new(Semaphore::new(1))).await
     }
 
     fn http(port: u16, expect: &[u16]) -> Probe {

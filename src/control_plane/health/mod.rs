@@ -104,6 +104,11 @@ impl Entry {
 
     /// Takes the result of a check; those in a row count, but for a backend that was never checked.
     fn checked(&mut self, found: &Status, rise: u32, fall: u32) {
+        if *found == Status::Unknown {
+            // It may not be asked (any more); what was found before does not stand.
+            (self.status, self.good, self.bad) = (Status::Unknown, 0, 0);
+            return;
+        }
         let good = found.is_healthy();
         (self.good, self.bad) = match good {
             true => (self.good.saturating_add(1), 0),
@@ -276,6 +281,8 @@ mod tests {
         assert_eq!(circuits, [("local:a", CircuitState::Open, 5)]);
         health.checked("local:a", &Status::Healthy, 1, 1);
         assert!(!health.is_usable("local:a"), "a check alone does not close it");
+        health.checked("local:a", &Status::Unknown, 1, 1);
+        assert!(!health.is_usable("local:a"), "nor does one that could not be made");
         health.set("local:a", Status::Healthy);
         assert!(health.is_usable("local:a"));
     }
