@@ -28,6 +28,9 @@ pub const ATOM_REFERENCES_MAX: usize = 255;
 /// Longest text of an atom in bytes: 255 characters of at most 4 bytes in UTF-8.
 pub const ATOM_TEXT_BYTES_MAX: usize = 255 * 4;
 
+/// About the bytes that an atom takes beside its text.
+pub const ATOM_BYTES: usize = 64;
+
 /// Payload bytes that one continuation fragment carries, as a BEAM cuts them.
 pub const FRAGMENT_PAYLOAD_BYTES: usize = 64 * 1024;
 

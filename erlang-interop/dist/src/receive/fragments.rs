@@ -8,28 +8,41 @@ use bytes::Bytes;
 use erlang_term::Atom;
 
 use crate::connection::ConnectionLimits;
-use crate::control::Control;
 use crate::error::ConnectionError;
-use crate::limits::READ_BUFFER_BYTES;
+use crate::limits::{ATOM_BYTES, READ_BUFFER_BYTES};
 
 use super::spare::Spare;
 
 /// Length, version, tag, and the two ids in front of a fragment.
 pub(crate) const FRAGMENT_HEADER_BYTES: usize = 22;
 
-/// A message whose last fragment hasn't come.
-pub(crate) struct Unfinished {
-    pub(crate) control: Control,
-    /// The atoms of the first fragment's header, which the payload may refer to.
+/// What the first fragment of a message brings beside payload.
+pub(crate) struct Head {
+    /// The control term as it came: decoded it could take many times as much.
+    pub(crate) control: Bytes,
+    /// The atoms of the fragment's header, which both terms may refer to.
     pub(crate) atoms: Vec<Atom>,
+}
+
+impl Head {
+    /// About the bytes that it holds.
+    fn bytes(&self) -> usize {
+        let atoms = self.atoms.iter().map(|atom| ATOM_BYTES + atom.as_str().len());
+        self.control.len() + atoms.sum::<usize>()
+    }
+}
+
+/// A message whose last fragment hasn't come.
+struct Unfinished {
+    head: Head,
+    head_bytes: usize,
     payload: Vec<u8>,
     next_id: u64,
 }
 
 /// A message whose last fragment has come.
 pub(crate) struct Joined {
-    pub(crate) control: Control,
-    pub(crate) atoms: Vec<Atom>,
+    pub(crate) head: Head,
     pub(crate) payload: Bytes,
 }
 
@@ -96,13 +109,13 @@ impl Fragments {
         &mut self,
         sequence: u64,
         id: u64,
-        control: Control,
-        atoms: Vec<Atom>,
+        head: Head,
         payload: &[u8],
     ) -> Result<(), ConnectionError> {
-        self.account(0, payload.len())?;
+        let head_bytes = head.bytes();
+        self.account(0, head_bytes + payload.len())?;
         let payload = payload.to_vec();
-        let message = Unfinished { control, atoms, payload, next_id: id - 1 };
+        let message = Unfinished { head, head_bytes, payload, next_id: id - 1 };
         self.unfinished.insert(sequence, message);
         Ok(())
     }
@@ -141,9 +154,10 @@ impl Fragments {
         if entry.get().next_id > 0 {
             return None;
         }
-        let Unfinished { control, atoms, payload, .. } = entry.remove();
-        self.bytes -= payload.len();
-        Some(Joined { control, atoms, payload: self.spare.seal(payload) })
+        let Unfinished { head, head_bytes, payload, .. } = entry.remove();
+        self.bytes -= head_bytes + payload.len();
+        let payload = self.spare.seal(payload);
+        Some(Joined { head, payload })
     }
 
     /// Takes the `front` of a fragment of `length` bytes. The rest is to be read into

@@ -10,7 +10,7 @@ use crate::flags::DistributionFlags;
 use crate::limits::READ_BUFFER_BYTES;
 
 use super::atoms::IncomingAtoms;
-use super::fragments::{FRAGMENT_HEADER_BYTES, Fragments, Joined};
+use super::fragments::{FRAGMENT_HEADER_BYTES, Fragments, Head, Joined};
 use super::frame_buffer::{FrameBuffer, LENGTH_BYTES};
 use super::reader::TermReader;
 use super::spare::Spare;
@@ -202,8 +202,8 @@ impl Inbox {
         self.negotiated("a fragment", DistributionFlags::FRAGMENTS)?;
         let (sequence, id) = ids(frame)?;
         self.fragments.check_first(sequence, id)?;
-        let at = self.atoms.read(frame, IDS_END)?;
-        let mut reader = reader(frame, at, self.atoms.references(), &self.limits);
+        let start = self.atoms.read(frame, IDS_END)?;
+        let mut reader = reader(frame, start, self.atoms.references(), &self.limits);
         let control = Control::read(&mut reader, self.flags)?;
         if id == 1 {
             return message(control, &mut reader).map(Some);
@@ -214,9 +214,10 @@ impl Inbox {
                 got: control.operation().name().into(),
             });
         }
-        let at = reader.position();
-        let atoms = self.atoms.references().to_vec();
-        self.fragments.begin(sequence, id, control, atoms, &frame[at..])?;
+        let end = reader.position();
+        let control = Bytes::copy_from_slice(&frame[start..end]);
+        let head = Head { control, atoms: self.atoms.references().to_vec() };
+        self.fragments.begin(sequence, id, head, &frame[end..])?;
         Ok(None)
     }
 
@@ -230,8 +231,10 @@ impl Inbox {
     }
 
     fn joined(&self, joined: Joined) -> Result<Event, ConnectionError> {
-        let mut reader = reader(&joined.payload, 0, &joined.atoms, &self.limits);
-        message(joined.control, &mut reader)
+        let Joined { head: Head { control, atoms }, payload } = joined;
+        // It was read once already, to see where it ends.
+        let control = Control::read(&mut reader(&control, 0, &atoms, &self.limits), self.flags)?;
+        message(control, &mut reader(&payload, 0, &atoms, &self.limits))
     }
 }
 

@@ -323,6 +323,51 @@ fn unfinished_messages_are_bounded_in_number_and_bytes() {
     assert!(matches!(got, Some(ConnectionError::Limit { max: 10_000, .. })), "{got:?}");
 }
 
+/// What is beside the payload is held as well.
+#[test]
+fn control_terms_and_atoms_of_unfinished_messages_are_bounded() {
+    let limits = ConnectionLimits { fragments_bytes_max: 100_000, ..ConnectionLimits::default() };
+    let pid = b"\x58\x77\x03a@h\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x07";
+    // `{12, '', Pid, Token}`, whose token would be many terms.
+    let token = [&[108, 0, 0, 0x20, 0][..], &[106; 0x2000], &[106]].concat();
+    let long_token = |_| [&[0, 104, 4, 97, 12, 119, 0][..], pid, &token].concat();
+    // 255 atoms of 255 bytes, all new.
+    let long_atoms = |sequence: u64| {
+        let mut bytes = vec![255];
+        bytes.extend([0x88; 127]);
+        bytes.push(0x88);
+        for number in 0..=254 {
+            let text = format!("{sequence:0127}{number:0128}");
+            bytes.extend([number, 255]);
+            bytes.extend(text.as_bytes());
+        }
+        [&bytes[..], SEND_SENDER].concat()
+    };
+    let heads: [&dyn Fn(u64) -> Vec<u8>; 2] = [&long_token, &long_atoms];
+    for head in heads {
+        let (mut connection, mut got) = (with(limits, all_flags()), None);
+        for sequence in 0..20 {
+            got = verdict(&mut connection, &fragment(69, sequence, 2, &[&head(sequence)]));
+            if got.is_some() {
+                break;
+            }
+            let least = usize::try_from(sequence + 1).expect("small") * 8000;
+            assert!(connection.held_bytes() >= least, "{}", connection.held_bytes());
+        }
+        assert!(matches!(got, Some(ConnectionError::Limit { max: 100_000, .. })), "{got:?}");
+    }
+    // It is given back.
+    let mut connection = connection();
+    let whole = [
+        fragment(69, 1, 2, &[&long_token(1), &[104, 1]]),
+        fragment(70, 1, 1, &[&[106]]),
+        fragment(69, 2, 2, &[&long_atoms(1), &[104, 1]]),
+        fragment(70, 2, 1, &[&[106]]),
+    ];
+    assert_eq!(verdict(&mut connection, &whole.concat()), None);
+    assert_eq!(connection.held_bytes(), 0);
+}
+
 #[test]
 fn a_long_frame_is_refused_by_its_length_alone() {
     let error = error(&[0xff, 0xff, 0xff, 0xff]);

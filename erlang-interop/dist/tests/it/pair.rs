@@ -308,7 +308,7 @@ fn a_fragment_that_says_to_be_long_gets_room_as_it_comes() {
         space.extend_from_slice(&[7; 10_000]);
         came += 10_000;
         assert!(receiver.poll_event().expect("good so far").is_none());
-        assert!(came - receiver.held_bytes() < 200, "what came is counted");
+        assert!(came.abs_diff(receiver.held_bytes()) < 500, "what came is counted");
     }
 }
 
