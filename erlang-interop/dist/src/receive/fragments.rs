@@ -156,7 +156,7 @@ impl Fragments {
         }
         let Unfinished { head, head_bytes, payload, .. } = entry.remove();
         self.bytes -= head_bytes + payload.len();
-        let payload = self.spare.seal(payload);
+        let payload = self.spare.seal(self.spare.fitted(payload));
         Some(Joined { head, payload })
     }
 

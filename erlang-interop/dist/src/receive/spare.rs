@@ -25,10 +25,13 @@ struct Kept {
 }
 
 impl Kept {
-    /// The smallest that has room for all that is `wanted`, else the largest with the `least` room.
+    /// The smallest that has room for all that is `wanted`, else the largest with the `least` room. A
+    /// much too long one is left: what is in it may stay for long, and keeps all of it.
     fn take(&mut self, wanted: usize, least: usize) -> Option<Vec<u8>> {
+        let longest = wanted.saturating_mul(BUFFER_GROWTH);
         // The one used last, of equals: its memory is warm.
-        let rooms = || self.buffers.iter().map(Vec::capacity).enumerate().rev();
+        let all = || self.buffers.iter().map(Vec::capacity).enumerate().rev();
+        let rooms = || all().filter(|(_, room)| *room <= longest);
         let fitting = rooms().filter(|(_, room)| *room >= wanted).min_by_key(|(_, room)| *room);
         let longest = || rooms().max_by_key(|(_, room)| *room).filter(|(_, room)| *room >= least);
         let (at, room) = fitting.or_else(longest)?;
@@ -101,6 +104,18 @@ impl Spare {
             self.grow(buffer, data.len(), more.saturating_add(data.len()));
         }
         buffer.extend_from_slice(data);
+    }
+
+    /// The buffer, or a shorter one with the same bytes if it is much too long for them: its peer may
+    /// have announced more than then came.
+    pub(crate) fn fitted(&self, buffer: Vec<u8>) -> Vec<u8> {
+        if buffer.capacity() < SPARE_BYTES_MIN || buffer.capacity() / BUFFER_GROWTH <= buffer.len()
+        {
+            return buffer;
+        }
+        let fitting = buffer.as_slice().to_vec();
+        self.give(buffer);
+        fitting
     }
 
     /// The filled buffer as bytes that give it back in the end.
@@ -217,6 +232,28 @@ mod tests {
         let mut short = Vec::new();
         spare.extend(&mut short, &vec![1; SPARE_BYTES_MIN], usize::MAX);
         assert_eq!(short.capacity(), SPARE_BYTES_MIN, "nothing is reserved for what may follow");
+    }
+
+    #[test]
+    fn what_is_short_never_lies_in_a_buffer_that_is_much_too_long() {
+        let spare = Spare::default();
+        let long = 64 * SPARE_BYTES_MIN;
+        spare.give(Vec::with_capacity(long));
+        let mut short = Vec::new();
+        spare.grow(&mut short, SPARE_BYTES_MIN, 2 * SPARE_BYTES_MIN);
+        assert!(short.capacity() < long / 8, "{}", short.capacity());
+        assert!(kept(&spare));
+        // More was announced than came.
+        let mut announced = Vec::new();
+        spare.grow(&mut announced, SPARE_BYTES_MIN, usize::MAX);
+        assert_eq!(announced.capacity(), long);
+        announced.extend_from_slice(&[7; 1000]);
+        let fitted = spare.fitted(announced);
+        assert_eq!(fitted, [7; 1000]);
+        assert!(fitted.capacity() < SPARE_BYTES_MIN);
+        assert!(kept(&spare), "the long one came back");
+        let whole = spare.fitted(vec![7; SPARE_BYTES_MIN]);
+        assert_eq!(whole.capacity(), SPARE_BYTES_MIN);
     }
 
     #[test]
