@@ -268,12 +268,9 @@ impl Connection {
     /// a fragment of a long one is not among these.
     ///
     /// # Errors
-    /// If the peer was silent for too long.
+    /// If the peer was silent for too long, or only ticked with messages unfinished.
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), ConnectionError> {
-        if self.ticker.deadline().is_some_and(|deadline| deadline <= now) {
-            self.inbox.age();
-        }
-        match self.ticker.handle_timeout(now, self.outbox.queued_bytes() > 0) {
+        match self.tick_or_error(now) {
             Ok(due) => {
                 if due {
                     self.outbox.tick();
@@ -285,6 +282,14 @@ impl Connection {
                 Err(error)
             }
         }
+    }
+
+    /// Whether a tick is due.
+    fn tick_or_error(&mut self, now: Now) -> Result<bool, ConnectionError> {
+        if self.ticker.deadline().is_some_and(|deadline| deadline <= now) {
+            self.inbox.age(self.ticker.intensity())?;
+        }
+        self.ticker.handle_timeout(now, self.outbox.queued_bytes() > 0)
     }
 }
 

@@ -71,6 +71,11 @@ impl Ticker {
         self.sent = true;
     }
 
+    /// Intervals of a tick time.
+    pub(crate) fn intensity(&self) -> u32 {
+        self.intensity
+    }
+
     pub(crate) fn deadline(&self) -> Option<Now> {
         (!self.interval.is_zero()).then_some(self.next)
     }

@@ -54,6 +54,10 @@ pub(crate) struct Fragments {
     spare: Spare,
     /// The fragment whose bytes are read straight into its message.
     incoming: Option<Incoming>,
+    /// How many were unfinished and held how much when a tick interval began.
+    seen: (usize, usize),
+    /// Tick intervals since that has changed.
+    idle: u32,
 }
 
 /// A fragment of which a part has come.
@@ -66,7 +70,15 @@ struct Incoming {
 
 impl Fragments {
     pub(crate) fn new(limits: ConnectionLimits, spare: Spare) -> Self {
-        Self { unfinished: HashMap::new(), bytes: 0, limits, spare, incoming: None }
+        Self {
+            unfinished: HashMap::new(),
+            bytes: 0,
+            limits,
+            spare,
+            incoming: None,
+            seen: (0, 0),
+            idle: 0,
+        }
     }
 
     /// Bytes held for unfinished messages.
@@ -80,6 +92,23 @@ impl Fragments {
     /// Messages that are unfinished.
     pub(crate) fn len(&self) -> usize {
         self.unfinished.len()
+    }
+
+    /// Called once in a tick interval. An error if for more than `idle_max` of them nothing has come of
+    /// messages that are unfinished.
+    pub(crate) fn age(&mut self, idle_max: u32) -> Result<(), ConnectionError> {
+        let now = (self.len(), self.bytes());
+        let idle = self.len() > 0 && now == self.seen;
+        self.idle = if idle { self.idle + 1 } else { 0 };
+        self.seen = now;
+        if self.idle > idle_max {
+            return Err(ConnectionError::Limit {
+                what: "tick intervals without a byte of an unfinished message",
+                max: idle_max.into(),
+                got: self.idle.into(),
+            });
+        }
+        Ok(())
     }
 
     /// Checks a first fragment's id before anything of it is read.

@@ -91,9 +91,10 @@ impl Inbox {
         self.spare.release();
     }
 
-    /// Called once in a tick interval.
-    pub(crate) fn age(&self) {
+    /// Called once in a tick interval; an error if the peer doesn't go on with what it has begun.
+    pub(crate) fn age(&mut self, idle_max: u32) -> Result<(), ConnectionError> {
         self.spare.age();
+        self.fragments.age(idle_max)
     }
 
     /// Messages of which fragments are missing.

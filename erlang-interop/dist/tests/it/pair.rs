@@ -105,6 +105,36 @@ fn a_silent_peer_is_given_up_after_the_tick_time() {
     assert_eq!(pair.ends[0].poll_event().expect_err("stays so"), error);
 }
 
+/// It may be suspended in the middle of a message, but what we hold of that is not for ever.
+#[test]
+fn a_peer_that_ticks_and_never_ends_a_message_is_given_up_after_the_tick_time() {
+    for goes_on in [false, true] {
+        let mut pair = Pair::new(all_flags());
+        pair.ends[0].send(message(1, 2), bulk(40 * FRAGMENT_PAYLOAD_BYTES)).expect("fits");
+        pair.pass(0).expect("good");
+        let start = pair.now;
+        // Ticks of a connection that has nothing else to write, and at most a fragment between.
+        let step = |pair: &mut Pair| {
+            pair.now += Duration::from_secs(15);
+            if goes_on {
+                pair.pass(0)?;
+            }
+            pair.ends[1].handle_input(pair.now, Bytes::from_static(&[0; 4]));
+            assert!(pair.ends[1].poll_event()?.is_none());
+            pair.ends[1].handle_timeout(pair.now)
+        };
+        let ended = (0..30).map(|_| step(&mut pair)).find_map(Result::err);
+        let waited = pair.now - start;
+        match ended {
+            None => assert!(goes_on),
+            Some(ConnectionError::Limit { max: 4, got: 5, .. }) => {
+                assert!(!goes_on && waited <= Duration::from_secs(90), "{waited:?}");
+            }
+            Some(error) => panic!("{error}"),
+        }
+    }
+}
+
 #[test]
 fn messages_take_the_place_of_ticks() {
     let mut pair = Pair::new(all_flags());

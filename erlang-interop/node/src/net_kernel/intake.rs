@@ -1,15 +1,16 @@
 //! What the unfinished messages of all peers may hold together.
 //!
 //! A message that has come in part holds memory until the rest is there, which may be never. Each
-//! connection has bounds of its own; many connections together have this one. When it is reached,
-//! whoever holds more than a little is given up as it asks for more, so that small messages of
-//! honest peers always get through.
+//! connection has bounds of its own; many connections together have this one. When it is passed, the
+//! connection that holds most is given up, whoever asked for more: else one that never ends its
+//! message would cost all others theirs. Who holds little never is, so that small messages of honest
+//! peers always get through.
 //!
 //! What connections keep for their next long messages counts too, but is no reason to refuse
 //! anything: when it gets tight, all let go of it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use erlang_dist::ConnectionError;
 use tokio::sync::Notify;
@@ -24,11 +25,22 @@ pub(super) struct Intake {
     /// For later ones.
     spare: AtomicUsize,
     crowded: Notify,
+    holders: Mutex<Vec<Arc<Holder>>>,
+}
+
+/// What one connection holds, for others to see.
+#[derive(Default)]
+struct Holder {
+    held: AtomicUsize,
+    /// Whether it has to end, so that others have room.
+    given_up: AtomicBool,
+    called: Notify,
 }
 
 /// The part of one connection; given back when dropped.
 pub(super) struct Share {
     intake: Arc<Intake>,
+    holder: Arc<Holder>,
     held: usize,
     spare: usize,
 }
@@ -40,18 +52,42 @@ pub(super) enum Stock {
     Fits,
     /// It is if nothing is kept for later.
     Crowded,
-    /// It is not.
+    /// It is not, and this connection has to go.
     Exceeded,
 }
 
 impl Intake {
     pub(super) fn new(max: usize) -> Arc<Self> {
         let (held, spare) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { max, held, spare, crowded: Notify::new() })
+        let holders = Mutex::default();
+        Arc::new(Self { max, held, spare, crowded: Notify::new(), holders })
     }
 
     pub(super) fn share(self: &Arc<Self>) -> Share {
-        Share { intake: Arc::clone(self), held: 0, spare: 0 }
+        let holder = Arc::<Holder>::default();
+        self.holders().push(Arc::clone(&holder));
+        Share { intake: Arc::clone(self), holder, held: 0, spare: 0 }
+    }
+
+    fn holders(&self) -> MutexGuard<'_, Vec<Arc<Holder>>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up those who hold most, until what the others hold is not too much.
+    fn make_room(&self) {
+        let holders = self.holders();
+        let given_up = |holder: &Holder| holder.given_up.load(Ordering::Relaxed);
+        let held = |holder: &Holder| holder.held.load(Ordering::Relaxed);
+        loop {
+            let staying = || holders.iter().filter(|holder| !given_up(holder));
+            if staying().map(|holder| held(holder)).sum::<usize>() <= self.max {
+                return;
+            }
+            let most = staying().max_by_key(|holder| held(holder));
+            let Some(most) = most.filter(|holder| held(holder) > INTAKE_BYTES_FREE) else { return };
+            most.given_up.store(true, Ordering::Relaxed);
+            most.called.notify_one();
+        }
     }
 }
 
@@ -60,8 +96,14 @@ impl Share {
     pub(super) fn set(&mut self, held: usize, spare: usize) -> Stock {
         let all = change(&self.intake.held, self.held, held);
         let kept = change(&self.intake.spare, self.spare, spare);
+        if held != self.held {
+            self.holder.held.store(held, Ordering::Relaxed);
+        }
         (self.held, self.spare) = (held, spare);
-        if all > self.intake.max && held > INTAKE_BYTES_FREE {
+        if all > self.intake.max {
+            self.intake.make_room();
+        }
+        if self.holder.given_up.load(Ordering::Relaxed) {
             Stock::Exceeded
         } else if kept > 0 && all.saturating_add(kept) > self.intake.max {
             self.intake.crowded.notify_waiters();
@@ -71,12 +113,16 @@ impl Share {
         }
     }
 
-    /// Waits until what this connection keeps is needed by others; for ever if it keeps nothing.
+    /// Waits until what this connection keeps or holds is needed by others; for ever if that is
+    /// nothing.
     pub(super) async fn needed(&self) {
-        if self.spare == 0 {
-            std::future::pending::<()>().await;
+        let (keeps, holds) = (self.spare > 0, self.held > INTAKE_BYTES_FREE);
+        tokio::select! {
+            biased;
+            () = self.holder.called.notified(), if holds => {}
+            () = self.intake.crowded.notified(), if keeps => {}
+            else => std::future::pending::<()>().await,
         }
-        self.intake.crowded.notified().await;
     }
 
     /// The error of a connection that held too much.
@@ -106,6 +152,7 @@ fn change(sum: &AtomicUsize, before: usize, now: usize) -> usize {
 
 impl Drop for Share {
     fn drop(&mut self) {
+        self.intake.holders().retain(|holder| !Arc::ptr_eq(holder, &self.holder));
         self.set(0, 0);
     }
 }
@@ -125,15 +172,17 @@ mod tests {
         assert_eq!(large.set(8 * MIB, 0), Stock::Fits);
         assert_eq!(other.set(2 * MIB, 0), Stock::Fits);
         assert_eq!(small.set(MIB, 0), Stock::Fits, "its messages get through");
-        assert_eq!(other.set(3 * MIB, 0), Stock::Exceeded);
-        assert_eq!(other.set(3 * MIB, 0), Stock::Exceeded, "nor when it says so again");
-        assert!(matches!(other.exceeded(), ConnectionError::Limit { got, .. } if got == 12 << 20));
-        drop(other);
-        assert_eq!(large.set(9 * MIB, 0), Stock::Fits, "there is room again");
-        assert_eq!(large.set(10 * MIB, 0), Stock::Exceeded);
-        assert_eq!(large.set(0, 0), Stock::Fits);
-        drop((large, small));
+        assert!(large.needed().now_or_never().is_some(), "the one with most was called");
+        assert_eq!(large.set(8 * MIB, 0), Stock::Exceeded);
+        assert_eq!(large.set(8 * MIB, 0), Stock::Exceeded, "also when it says so again");
+        assert!(matches!(large.exceeded(), ConnectionError::Limit { got, .. } if got == 11 << 20));
+        assert_eq!(other.set(9 * MIB, 0), Stock::Fits, "what is about to go counts no more");
+        drop(large);
+        assert_eq!(small.set(1, 0), Stock::Fits);
+        assert_eq!(other.set(10 * MIB, 0), Stock::Exceeded, "it is now the one with most");
+        drop((other, small));
         assert_eq!(intake.held.load(Ordering::Relaxed), 0);
+        assert!(intake.holders().is_empty());
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod churn;
 mod connecting;
 mod flow;
 mod harness;
+mod intake;
 mod links;
 mod local;
 mod monitors;
