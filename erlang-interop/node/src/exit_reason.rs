@@ -4,6 +4,8 @@ use std::fmt;
 
 use erlang_term::{Atom, Term, atom};
 
+use crate::weight::{HELD_BYTES_MAX, held};
+
 /// Why a process ended, or what an exit signal carries.
 ///
 /// The reasons that the run-time system itself knows are variants; each converts from and to
@@ -52,6 +54,28 @@ impl ExitReason {
                 .is_some_and(|elements| elements.len() == 2 && elements[0].is_atom("shutdown")),
             _ => false,
         }
+    }
+}
+
+/// An exit reason that arrives at a process.
+#[derive(Clone, Debug)]
+pub(crate) struct Arriving {
+    pub(crate) reason: ExitReason,
+    /// About what it holds, if a peer has sent it.
+    pub(crate) bytes: usize,
+}
+
+impl Arriving {
+    /// The reason that a peer gave.
+    pub(crate) fn from_peer(reason: Term) -> Self {
+        let bytes = held(&reason, HELD_BYTES_MAX);
+        Self { reason: reason.into(), bytes }
+    }
+}
+
+impl From<ExitReason> for Arriving {
+    fn from(reason: ExitReason) -> Self {
+        Self { reason, bytes: 0 }
     }
 }
 

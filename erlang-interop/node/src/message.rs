@@ -49,7 +49,13 @@ impl Message {
 
     /// A message that came over a connection and holds about so many bytes.
     pub(crate) fn from_wire(term: Term, bytes: usize, connection: ConnectionNumber) -> Self {
-        Self { term, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), connection }
+        Self { connection, ..Self::of_signal(term, bytes) }
+    }
+
+    /// A message made on this node of a signal that may have come from a peer, which holds about so
+    /// many bytes.
+    pub(crate) fn of_signal(term: Term, bytes: usize) -> Self {
+        Self { term, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), connection: 0 }
     }
 
     /// The connection it came over; zero: it was sent on this node.

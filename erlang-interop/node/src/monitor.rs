@@ -11,6 +11,7 @@ use erlang_term::{Atom, Pid, Reference, Term};
 
 use crate::ExitReason;
 use crate::alias::AliasMode;
+use crate::exit_reason::Arriving;
 use crate::message::{Message, down_term};
 use crate::net_kernel::Peer;
 use crate::node::Node;
@@ -212,6 +213,17 @@ impl Node {
 
     /// Delivers the `'DOWN'` of a monitor, if the process still has it.
     pub(crate) fn fire(&self, process: &Process, reference: &Reference, reason: &ExitReason) {
+        self.fire_weighing(process, reference, reason, 0);
+    }
+
+    /// As [`Node::fire`], with a reason that holds about so many bytes of a peer.
+    fn fire_weighing(
+        &self,
+        process: &Process,
+        reference: &Reference,
+        reason: &ExitReason,
+        bytes: usize,
+    ) {
         let mut state = process.lock();
         let Some(relations) = state.relations_mut() else { return };
         let Some(monitor) = relations.monitors.remove(reference) else { return };
@@ -220,7 +232,7 @@ impl Node {
         }
         let subject = self.down_subject(&monitor.target);
         let term = down_term(reference.clone(), subject, reason);
-        process.deliver_locked(&mut state, Message::new(term));
+        process.deliver_locked(&mut state, Message::of_signal(term, bytes));
     }
 
     pub(crate) fn demonitor(&self, process: &Process, reference: &Reference) -> bool {
@@ -318,7 +330,7 @@ impl Node {
         peer: &Peer,
         to: &Pid,
         reference: &Reference,
-        reason: &ExitReason,
+        why: &Arriving,
     ) {
         let Some(process) = self.table().find(to) else { return };
         let ours = process.lock().relations().is_some_and(|relations| {
@@ -328,7 +340,7 @@ impl Node {
             )
         });
         if ours {
-            self.fire(&process, reference, reason);
+            self.fire_weighing(&process, reference, &why.reason, why.bytes);
         }
     }
 }

@@ -9,6 +9,7 @@ use erlang_term::{Pid, Reference};
 
 use crate::ExitReason;
 use crate::error::DownReason;
+use crate::exit_reason::Arriving;
 use crate::link::Link;
 use crate::message::{Message, exit_term};
 use crate::monitor::{Place, Watcher};
@@ -20,7 +21,7 @@ impl Node {
     /// An exit signal of a link that broke, or of one that could not be made.
     pub(crate) fn exit_signal(&self, process: &Process, from: &Pid, reason: ExitReason) {
         let mut state = process.lock();
-        arrive(process, &mut state, from, reason);
+        arrive(process, &mut state, from, reason.into());
     }
 
     /// The other end of a link has ended: delivered only while the link is active. Returns the link
@@ -29,7 +30,7 @@ impl Node {
         &self,
         process: &Process,
         from: &Pid,
-        reason: ExitReason,
+        why: Arriving,
         via: impl Fn(&Link) -> bool,
     ) -> Option<Link> {
         let mut state = process.lock();
@@ -39,7 +40,7 @@ impl Node {
         }
         let link = relations.links.remove(from)?;
         if link.is_active() {
-            arrive(process, &mut state, from, reason);
+            arrive(process, &mut state, from, why);
         }
         Some(link)
     }
@@ -59,20 +60,21 @@ impl Node {
     }
 
     /// `exit/2` to a process of this node.
-    pub(crate) fn exit_local(&self, from: &Pid, to: &Pid, reason: ExitReason) {
+    pub(crate) fn exit_local(&self, from: &Pid, to: &Pid, why: impl Into<Arriving>) {
         let Some(process) = self.table().find(to) else { return };
+        let why = why.into();
         let mut state = process.lock();
-        if reason == ExitReason::Kill {
+        if why.reason == ExitReason::Kill {
             process.request_exit(&mut state, ExitReason::Killed);
-        } else if reason == ExitReason::Normal && from == to && !state.trap_exit {
-            process.request_exit(&mut state, reason);
+        } else if why.reason == ExitReason::Normal && from == to && !state.trap_exit {
+            process.request_exit(&mut state, why.reason);
         } else {
-            arrive(&process, &mut state, from, reason);
+            arrive(&process, &mut state, from, why);
         }
     }
 
     /// `PAYLOAD_EXIT` came from a peer.
-    pub(crate) fn link_exit_from_peer(&self, peer: &Peer, from: &Pid, to: &Pid, why: ExitReason) {
+    pub(crate) fn link_exit_from_peer(&self, peer: &Peer, from: &Pid, to: &Pid, why: Arriving) {
         let Some(process) = self.table().find(to) else { return };
         if let Some(link) = self.link_broken(&process, from, why, |link| link.is_over(peer.id())) {
             link.ended(peer);
@@ -107,7 +109,7 @@ impl Node {
                 Link::Local => {
                     if let Some(linked) = self.table().find(&other) {
                         let local = |link: &Link| *link == Link::Local;
-                        self.link_broken(&linked, pid, reason.clone(), local);
+                        self.link_broken(&linked, pid, reason.clone().into(), local);
                     }
                 }
                 Link::Remote { connection, .. } => {
@@ -152,14 +154,14 @@ impl Node {
     }
 
     /// An exit signal to whoever an active alias belongs to.
-    pub(crate) fn exit_by_alias(&self, from: &Pid, alias: &Reference, reason: ExitReason) {
+    pub(crate) fn exit_by_alias(&self, from: &Pid, alias: &Reference, why: Arriving) {
         let Some(process) = self.alias_owner(alias) else { return };
         let active = process
             .lock()
             .relations()
             .is_some_and(|relations| relations.aliases.contains_key(alias));
         if active {
-            self.exit_local(from, process.pid(), reason);
+            self.exit_local(from, process.pid(), why);
         }
     }
 
@@ -214,7 +216,8 @@ impl Node {
         monitors.sort_unstable();
         spawning.sort_unstable();
         for other in links {
-            self.link_broken(process, &other, ExitReason::Noconnection, |link| link.is_over(id));
+            let why = ExitReason::Noconnection.into();
+            self.link_broken(process, &other, why, |link| link.is_over(id));
         }
         for reference in spawning {
             self.spawn_request_lost(process, &reference);
@@ -233,9 +236,10 @@ fn in_order<K: Ord, V>(relations: HashMap<K, V>) -> Vec<(K, V)> {
 }
 
 /// An exit signal arrives: a message when trapped, nothing when `normal`, else the end.
-fn arrive(process: &Process, state: &mut State, from: &Pid, reason: ExitReason) {
+fn arrive(process: &Process, state: &mut State, from: &Pid, why: Arriving) {
+    let Arriving { reason, bytes } = why;
     if state.trap_exit {
-        let message = Message::new(exit_term(from.clone(), &reason));
+        let message = Message::of_signal(exit_term(from.clone(), &reason), bytes);
         process.deliver_locked(state, message);
     } else if reason != ExitReason::Normal {
         process.request_exit(state, reason);

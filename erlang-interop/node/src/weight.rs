@@ -23,6 +23,9 @@ pub(crate) fn weight(term: &Term, enough: usize) -> usize {
     walk(term, ENCODED, enough)
 }
 
+/// Weight above which what a peer sent is not looked at more closely. It is more than a mailbox holds.
+pub(crate) const HELD_BYTES_MAX: usize = 1 << 31;
+
 /// About the memory that a term holds, counting what it shares with others, too; `enough` as above.
 pub(crate) fn held(term: &Term, enough: usize) -> usize {
     walk(term, HELD, enough)

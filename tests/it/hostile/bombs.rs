@@ -272,6 +272,24 @@ const LONG: &[Case] = &[
             s.send_to(service, &term!({system, {(pid), (tag)}, resume}));
         }
     }),
+    inside(
+        "long: a service put to sleep, and exits with 300 MiB of reasons",
+        Connected,
+        Leaves,
+        |s| {
+            let (pid, tag) = (s.pid(1), s.reference(1));
+            s.send_to("pg", &term!({system, {(pid), (tag)}, suspend}));
+            let exit = encode(&term!({26, (s.pid(1)), (s.victim("pg"))}));
+            let reason = encode(&Term::binary(vec![7; 1 << 20]));
+            let body = [&[131, 68, 0][..], &exit[1..], &reason[1..]].concat();
+            for _ in 0..300 {
+                s.frame(&body);
+            }
+            assert!(s.is_answered());
+            let (pid, tag) = (s.pid(1), s.reference(2));
+            s.send_to("pg", &term!({system, {(pid), (tag)}, resume}));
+        },
+    ),
     inside("long: a service put to sleep, and 40 million small terms", Connected, Leaves, |s| {
         let (pid, tag) = (s.pid(1), s.reference(1));
         s.send_to("logger_proxy", &term!({system, {(pid), (tag)}, suspend}));

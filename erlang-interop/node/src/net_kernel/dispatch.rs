@@ -6,14 +6,11 @@ use erlang_dist::control::{AltactTarget, Control, SpawnReplyFlags, SpawnResult};
 use erlang_term::{Atom, DecodeError, Pid, Reference, Term, atom};
 
 use super::peer::Peer;
-use crate::ExitReason;
+use crate::exit_reason::Arriving;
 use crate::message::Message;
 use crate::node::Node;
 use crate::spawn_request::SpawnOrder;
-use crate::weight::held;
-
-/// Weight above which a message is not looked at more closely. It is more than a mailbox holds.
-const WEIGHT_MAX: usize = 1 << 31;
+use crate::weight::{HELD_BYTES_MAX, held};
 
 /// Applies one control message. Unknown targets are ignored, as on a BEAM.
 pub(super) fn dispatch(node: &Node, peer: &Arc<Peer>, control: Control, payload: Option<Term>) {
@@ -36,13 +33,17 @@ pub(super) fn dispatch(node: &Node, peer: &Arc<Peer>, control: Control, payload:
         Control::UnlinkId { id, from, to } => node.unlink_from_peer(peer, id, from, to),
         Control::UnlinkIdAck { id, from, to } => node.unlink_ack_from_peer(peer, id, &from, &to),
         Control::Exit { from, to, reason, .. } => {
-            node.link_exit_from_peer(peer, &from, &to, reason.into());
+            node.link_exit_from_peer(peer, &from, &to, Arriving::from_peer(reason));
         }
         Control::PayloadExit { from, to, .. } => {
-            node.link_exit_from_peer(peer, &from, &to, payload.into());
+            node.link_exit_from_peer(peer, &from, &to, Arriving::from_peer(payload));
         }
-        Control::Exit2 { from, to, reason, .. } => node.exit_local(&from, &to, reason.into()),
-        Control::PayloadExit2 { from, to, .. } => node.exit_local(&from, &to, payload.into()),
+        Control::Exit2 { from, to, reason, .. } => {
+            node.exit_local(&from, &to, Arriving::from_peer(reason));
+        }
+        Control::PayloadExit2 { from, to, .. } => {
+            node.exit_local(&from, &to, Arriving::from_peer(payload));
+        }
         Control::GroupLeader { from, to } => {
             if let Some(process) = node.table().find(&to) {
                 process.lock().group_leader = from;
@@ -88,10 +89,10 @@ fn dispatch_monitor_or_spawn(node: &Node, peer: &Arc<Peer>, control: Control, pa
             node.demonitor_from_peer(peer, &to, &reference);
         }
         Control::MonitorPExit { to, reference, reason, .. } => {
-            node.down_from_peer(peer, &to, &reference, &reason.into());
+            node.down_from_peer(peer, &to, &reference, &Arriving::from_peer(reason));
         }
         Control::PayloadMonitorPExit { to, reference, .. } => {
-            node.down_from_peer(peer, &to, &reference, &payload.into());
+            node.down_from_peer(peer, &to, &reference, &Arriving::from_peer(payload));
         }
         Control::SpawnRequest { reference, from, group_leader, mfa, options, .. } => {
             let args = payload;
@@ -123,17 +124,19 @@ fn dispatch_altact(
     payload: Term,
 ) {
     match (to, exit) {
-        (AltactTarget::Pid(to), true) => node.exit_local(from, &to, payload.into()),
+        (AltactTarget::Pid(to), true) => {
+            node.exit_local(from, &to, Arriving::from_peer(payload));
+        }
         (AltactTarget::Pid(to), false) => send_to_pid(node, peer, &to, payload),
         (AltactTarget::Name(name), false) => send_to_name(node, peer, &name, payload),
         (AltactTarget::Name(name), true) => {
             if let Some(pid) = node.whereis(&name) {
-                node.exit_local(from, &pid, payload.into());
+                node.exit_local(from, &pid, Arriving::from_peer(payload));
             }
         }
         (AltactTarget::Alias(alias), false) => send_to_alias(node, peer, &alias, payload),
         (AltactTarget::Alias(alias), true) => {
-            node.exit_by_alias(from, &alias, ExitReason::from(payload));
+            node.exit_by_alias(from, &alias, Arriving::from_peer(payload));
         }
     }
 }
@@ -155,7 +158,7 @@ fn send_to_alias(node: &Node, peer: &Peer, alias: &Reference, payload: Term) {
 }
 
 fn weighed(peer: &Peer, payload: Term) -> Message {
-    let bytes = held(&payload, WEIGHT_MAX);
+    let bytes = held(&payload, HELD_BYTES_MAX);
     Message::from_wire(payload, bytes, peer.number())
 }
 

@@ -2,6 +2,7 @@
 
 use erlang_node::{Context, ExitReason, SpawnOptions};
 use erlang_term::Term;
+use tokio::sync::oneshot;
 
 use crate::harness::{ask, echo, node, soon, stop, until, within};
 
@@ -86,4 +87,40 @@ async fn a_link_to_nobody_is_answered_with_noproc() {
         assert_eq!((exit.from, exit.reason), (nobody, ExitReason::Noproc));
     })
     .await;
+}
+
+/// They lie there as messages do.
+#[tokio::test]
+async fn reasons_that_peers_give_count_for_a_mailbox() {
+    let (a, b) = (node("ma").await, node("mb").await);
+    let reason = ExitReason::Other(Term::binary(vec![7; 1 << 20]));
+    for relation in ["none", "link", "monitor"] {
+        let others: Vec<_> = (0..8).map(|_| echo(&b, SpawnOptions::new())).collect();
+        let (related, is_related) = oneshot::channel();
+        let mut options = SpawnOptions::new().trap_exit();
+        options.mailbox_bytes_max = 4 << 20;
+        let heedless = a.spawn(options, {
+            let others = others.clone();
+            move |mut context: Context| async move {
+                for other in &others {
+                    match relation {
+                        "link" => context.link(other).await,
+                        "monitor" => drop(context.monitor(other).await),
+                        _ => {}
+                    }
+                }
+                // What it has asked for is at the peer when this is answered.
+                ask(&mut context, &others[0], Term::from(1)).await;
+                let _ = related.send(());
+                std::future::pending::<()>().await;
+            }
+        });
+        let heedless = heedless.expect("spawned");
+        soon(is_related).await.expect("it lives");
+        for other in &others {
+            let to = if relation == "none" { &heedless } else { other };
+            b.exit(to, reason.clone()).await;
+        }
+        until(relation, || !a.is_process_alive(&heedless)).await;
+    }
 }
