@@ -74,6 +74,11 @@ pub struct NodeConfig {
     pub net_setup_time: Duration,
     /// A peer that is silent for this long is down.
     pub net_tick_time: Duration,
+    /// How often in that time connections are looked at and ticked, 4 to 1000: `net_tickintensity`.
+    pub net_tick_intensity: u32,
+    /// Whether to offer [`ALTACT_SIG`](erlang_dist::DistributionFlags::ALTACT_SIG), a flag of OTP 28: one operation for messages
+    /// and exits to whatever can be addressed. This node understands it and never sends it.
+    pub altact_sig: bool,
     /// Bytes queued for a connection above which senders wait.
     pub dist_buf_busy_limit_bytes: usize,
     /// `SO_SNDBUF` of connections, unless the system's default shall stay.
@@ -131,6 +136,8 @@ impl NodeConfig {
             auditor: None,
             net_setup_time: limits::NET_SETUP_TIME,
             net_tick_time: Duration::from_secs(60),
+            net_tick_intensity: limits::NET_TICK_INTENSITY,
+            altact_sig: false,
             dist_buf_busy_limit_bytes: limits::DIST_BUF_BUSY_LIMIT_BYTES,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,

@@ -24,6 +24,9 @@ pub const WRITE_SLICES_MAX: usize = 64;
 /// Bytes asked of the socket in one read.
 pub const READ_CHUNK_BYTES: usize = 64 * 1024;
 
+/// Ticks in a tick time: the `net_tickintensity` of a BEAM.
+pub const NET_TICK_INTENSITY: u32 = 4;
+
 /// Time a whole handshake may take: OTP's `net_setuptime`.
 pub const NET_SETUP_TIME: Duration = Duration::from_secs(7);
 

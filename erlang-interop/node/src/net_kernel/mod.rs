@@ -301,7 +301,10 @@ impl Node {
             halves.remote.ip,
             origin,
         ));
-        let tick = TickConfig { net_tick_time: self.config().net_tick_time, ..Default::default() };
+        let tick = TickConfig {
+            net_tick_time: self.config().net_tick_time,
+            net_tick_intensity: self.config().net_tick_intensity,
+        };
         let mut config = ConnectionConfig { tick, ..Default::default() };
         config.limits.terms.terms_max = self.config().message_terms_max;
         let machine = Connection::new(config, outcome, self.now());

@@ -281,6 +281,9 @@ impl Node {
         if config.hidden {
             handshake.flags = DistributionFlags::DEFAULT_HIDDEN;
         }
+        if config.altact_sig {
+            handshake.flags |= DistributionFlags::ALTACT_SIG;
+        }
         handshake
     }
 }

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use erlang_dist::handshake::{HandshakeConfig, Initiator, InitiatorEvent};
 use erlang_node::transport::Transport;
 use erlang_node::transport::memory::MemoryNet;
-use erlang_node::{
-    Context, Cookie, Creation, DownReason, ExitReason, Node, NodeChange, NodeFilter, NodeName,
-    SendNowError, SpawnOptions,
-};
+use erlang_node::{Context, DownReason, ExitReason, Node, NodeChange, SendNowError, SpawnOptions};
 use erlang_term::{Pid, Term};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::harness::{self, ask, echo, node, soon, until, within};
+use crate::raw_peer::{shake_hands, with_reader};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_all_sizes_keep_their_order() {
@@ -182,19 +179,6 @@ async fn a_silent_peer_is_down_after_the_tick_time() {
     assert!(matches!(down, NodeChange::Down(DownReason::NetTickTimeout)), "{down:?}");
 }
 
-/// A node with this time for ticks, and a peer that is connected and has read nothing.
-pub(crate) async fn with_reader(prefix: &str, tick: Duration) -> (Node, TcpStream, Pid) {
-    let mut config = harness::config(prefix);
-    config.net_tick_time = tick;
-    let node = Node::start(config).await.expect("started");
-    let address = node.listen_address().expect("it listens");
-    let mut stream = TcpStream::connect(address).await.expect("connected");
-    shake_hands(&mut stream, node.name().as_str()).await;
-    until("the peer is up", || !node.nodes(NodeFilter::Visible).is_empty()).await;
-    let peer = node.nodes(NodeFilter::Visible).remove(0);
-    (node, stream, Pid::new(peer, 1, 0, 7))
-}
-
 /// Reads what has so many bytes of payload; the bytes around it are few.
 async fn read_payload(stream: &mut TcpStream, payload: usize) {
     let mut buffer = vec![0; 256 * 1024];
@@ -287,25 +271,16 @@ async fn a_peer_that_ticks_and_never_reads_is_down_after_the_tick_time() {
     soon(sent).await.expect("the sender went on");
 }
 
-/// Dials as a peer that does nothing else.
-pub(crate) async fn shake_hands(stream: &mut TcpStream, to: &str) {
-    let own = NodeName::new(&harness::unique("mute")).expect("a name");
-    let config = HandshakeConfig::new(own, Creation(7));
-    let cookie = Cookie::new(harness::COOKIE).expect("a cookie");
-    let to = NodeName::new(to).expect("a name");
-    let mut machine = Initiator::new(config, to, cookie, 1, Duration::ZERO);
-    loop {
-        stream.write_all(&machine.take_output()).await.expect("written");
-        match machine.poll_event(Duration::ZERO).expect("the handshake works") {
-            Some(InitiatorEvent::Done(_)) => return,
-            Some(_) => {}
-            None => {
-                stream.write_all(&machine.take_output()).await.expect("written");
-                let mut bytes = [0; 512];
-                let count = stream.read(&mut bytes).await.expect("read");
-                assert!(count > 0, "closed in the handshake");
-                machine.handle_input(&bytes[..count]).expect("fits");
-            }
-        }
-    }
+#[tokio::test]
+async fn ticks_come_as_often_as_the_intensity_says() {
+    let mut config = harness::config("often");
+    // A tick each 60 ms. With the intensity that is usual the second would come after half a minute.
+    config.net_tick_intensity = 1000;
+    let node = Node::start(config).await.expect("started");
+    let address = node.listen_address().expect("it listens");
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    shake_hands(&mut stream, node.name().as_str()).await;
+    let mut ticks = [7; 3 * 4];
+    soon(stream.read_exact(&mut ticks)).await.expect("ticks");
+    assert_eq!(ticks, [0; 3 * 4]);
 }

@@ -7,8 +7,8 @@ use erlang_node::{Context, DownReason, NodeChange, SpawnOptions};
 use erlang_term::Term;
 use tokio::io::AsyncWriteExt;
 
-use crate::flow::with_reader;
 use crate::harness::{ask, echo, node, soon, within};
+use crate::raw_peer::with_reader;
 
 /// A frame of the message with sequence 1: its first fragment, or a next one.
 fn fragment(first: bool, id: u64, body: &[u8]) -> Vec<u8> {

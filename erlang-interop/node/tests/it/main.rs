@@ -1,6 +1,7 @@
 //! Integration tests of the node: alone, in pairs over loopback, and with real BEAMs.
 
 mod admission;
+mod altact;
 mod beam;
 mod beam_node;
 mod certificates;
@@ -12,6 +13,7 @@ mod intake;
 mod links;
 mod local;
 mod monitors;
+mod raw_peer;
 mod slow_reader;
 mod spawning;
 mod strangers;

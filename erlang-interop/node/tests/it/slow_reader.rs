@@ -5,8 +5,8 @@ use erlang_term::{Pid, Term};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::flow::shake_hands;
 use crate::harness::{self, soon, until};
+use crate::raw_peer::shake_hands;
 
 const MESSAGE_BYTES: usize = 16 << 20;
 const MESSAGES: usize = 64;
