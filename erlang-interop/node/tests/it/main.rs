@@ -14,7 +14,6 @@ mod links;
 mod local;
 mod monitors;
 mod raw_peer;
-mod slow_reader;
 mod spawning;
 mod strangers;
 mod tls;
