@@ -12,7 +12,7 @@ use std::sync::Arc;
 use num_bigint::{BigInt, Sign};
 use num_traits::ToPrimitive;
 
-use crate::limits::BIG_INLINE_BYTES_MAX;
+use crate::limits::{BIG_INLINE_BYTES_MAX, DECIMAL_BYTES_MAX};
 use crate::term::Term;
 
 /// An integer outside the range of `i64`; smaller ones are always [`Term::Integer`].
@@ -202,9 +202,27 @@ impl Ord for BigInteger {
     }
 }
 
+impl BigInteger {
+    /// The digits, in decimal if these are not too many; else in hexadecimal behind `prefix`.
+    pub(crate) fn write(&self, out: &mut impl fmt::Write, prefix: &str) -> fmt::Result {
+        let magnitude = self.magnitude();
+        if magnitude.len() <= DECIMAL_BYTES_MAX {
+            return write!(out, "{}", self.to_bigint());
+        }
+        if self.is_negative() {
+            out.write_char('-')?;
+        }
+        out.write_str(prefix)?;
+        // It has no leading zeros, so the first byte is none.
+        let (last, bytes) = magnitude.split_last().unwrap_or((&0, &[]));
+        write!(out, "{last:X}")?;
+        bytes.iter().rev().try_for_each(|byte| write!(out, "{byte:02X}"))
+    }
+}
+
 impl fmt::Display for BigInteger {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.to_bigint(), formatter)
+        self.write(formatter, "16#")
     }
 }
 
@@ -217,6 +235,20 @@ impl fmt::Debug for BigInteger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn huge_numbers_are_printed_in_hexadecimal() {
+        let shifted = |bits: usize| BigInt::from(0xABC_u32) << bits;
+        let printed = |value: BigInt| Term::from(value).to_string();
+        let decimal = shifted(DECIMAL_BYTES_MAX * 8 - 12);
+        assert_eq!(printed(decimal.clone()), decimal.to_string());
+        let huge = shifted(DECIMAL_BYTES_MAX * 8);
+        assert_eq!(printed(huge.clone()), format!("16#{huge:X}"));
+        assert_eq!(printed(-&huge), format!("-16#{huge:X}"));
+        let elixir = Term::from(huge.clone()).to_elixir().to_string();
+        assert_eq!(elixir, format!("0x{huge:X}"));
+        assert_eq!(Term::from(huge).excerpt(8), "16#ABC00…");
+    }
 
     #[test]
     fn only_numbers_outside_64_bits_are_big() {

@@ -1,10 +1,9 @@
-//! Comparing and hashing what lies deeper than recursion goes.
+//! Comparing what lies deeper than recursion goes.
 //!
 //! Both terms are laid out in a list of nodes first, children before their parents, with the pairs of
 //! maps in the order of their keys. Comparing is then a walk along both with a stack of pairs.
 
 use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use crate::fun::{Closure, Fun};
@@ -17,33 +16,6 @@ pub(crate) fn compare<const HOW: u8>(left: &Term, right: &Term) -> Ordering {
     let mut nodes = Nodes::default();
     let (left, right) = (nodes.add(left), nodes.add(right));
     nodes.compare::<HOW>(left, right)
-}
-
-/// Hashes a term of any depth. Equal terms give equal hashes; it is another hash than that of
-/// recursion.
-pub(crate) fn hash(term: &Term, state: &mut impl Hasher) {
-    let mut left = vec![term];
-    while let Some(term) = left.pop() {
-        match Children::of(term) {
-            // Within maps the order must not matter, which that hash takes care of.
-            Some(Children::Map(_)) => state.write_u32(crate::phash2::hash32(term)),
-            Some(children) => {
-                state.write_u8(term.rank());
-                state.write_usize(children.len());
-                left.extend(children.iter().rev());
-            }
-            None => match term {
-                // As a list that is not packed.
-                Term::List(list) => {
-                    state.write_u8(term.rank());
-                    state.write_usize(list.len() + 1);
-                    list.iter().for_each(|element| element.hash(state));
-                    Term::Nil.hash(state);
-                }
-                leaf => leaf.hash(state),
-            },
-        }
-    }
 }
 
 /// The terms right inside a term. Packed lists count as having none.

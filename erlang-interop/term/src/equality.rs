@@ -1,7 +1,6 @@
-//! `=:=` as `Eq` and `Hash`, and `==`.
+//! `=:=` as `Eq`, and `==`.
 
 use std::cmp::Ordering;
-use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::deep;
 use crate::fun::{Closure, Fun};
@@ -91,78 +90,6 @@ pub(crate) fn closures(left: &Closure, right: &Closure, levels: usize) -> bool {
     left.compare_before_free(right).is_eq()
         && left.compare_after_free(right).is_eq()
         && slices(&left.free, &right.free, levels)
-}
-
-impl Hash for Term {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(self, state, RECURSION_LEVELS_MAX);
-    }
-}
-
-/// Hashes with so many levels of recursion; what is deeper is left to [`deep`].
-fn hash<H: Hasher>(term: &Term, state: &mut H, levels: usize) {
-    state.write_u8(term.rank());
-    match term {
-        Term::Integer(value) => state.write_i64(*value),
-        Term::BigInteger(value) => value.hash(state),
-        Term::Float(value) => state.write_u64(value.to_bits()),
-        Term::Atom(value) => value.hash(state),
-        Term::Reference(value) => value.hash(state),
-        Term::Fun(Fun::Export(value)) => value.hash(state),
-        Term::Port(value) => value.hash(state),
-        Term::Pid(value) => value.hash(state),
-        Term::Nil => {}
-        Term::Binary(value) => value.hash(state),
-        Term::BitString(value) => value.hash(state),
-        Term::Local(value) => value.hash(state),
-        Term::Tuple(_) | Term::Map(_) | Term::List(_) | Term::Fun(Fun::Closure(_)) => {
-            match levels.checked_sub(1) {
-                Some(levels) => hash_container(term, state, levels),
-                None => deep::hash(term, state),
-            }
-        }
-    }
-}
-
-fn hash_container<H: Hasher>(term: &Term, state: &mut H, levels: usize) {
-    match term {
-        Term::Map(map) => hash_map(map, state, levels),
-        Term::List(list) => hash_list(list, state, levels),
-        Term::Fun(Fun::Closure(closure)) => {
-            closure.module.hash(state);
-            hash_slice(&closure.free, state, levels);
-        }
-        Term::Tuple(elements) => hash_slice(elements, state, levels),
-        leaf => hash(leaf, state, levels),
-    }
-}
-
-fn hash_slice<H: Hasher>(elements: &[Term], state: &mut H, levels: usize) {
-    state.write_usize(elements.len());
-    for element in elements {
-        hash(element, state, levels);
-    }
-}
-
-pub(crate) fn hash_list<H: Hasher>(list: &List, state: &mut H, levels: usize) {
-    state.write_usize(list.len());
-    for element in list {
-        hash(&element, state, levels);
-    }
-    hash(list.tail(), state, levels);
-}
-
-pub(crate) fn hash_map<H: Hasher>(map: &Map, state: &mut H, levels: usize) {
-    // The order of pairs must not matter, so each pair is hashed by itself and the sum is folded in.
-    let pairs = foldhash::fast::FixedState::default();
-    let sum = map.iter().fold(0u64, |sum, (key, value)| {
-        let mut pair = pairs.build_hasher();
-        hash(key, &mut pair, levels);
-        hash(value, &mut pair, levels);
-        sum.wrapping_add(pair.finish())
-    });
-    state.write_usize(map.len());
-    state.write_u64(sum);
 }
 
 impl Term {

@@ -25,6 +25,7 @@ mod eetf;
 mod encode;
 mod equality;
 mod fun;
+mod hash;
 mod identifier;
 pub mod limits;
 mod list;

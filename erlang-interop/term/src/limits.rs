@@ -17,8 +17,10 @@ pub const REFERENCE_WORDS_MAX: usize = 5;
 /// over what it is sent, and at this depth does well with the 2 MiB of a thread.
 pub const DEPTH_MAX: usize = 1024;
 
-/// Terms inside one decoded term. One byte on the wire can become a term of 24 bytes, so this
-/// bounds what a message costs in memory to about 400 MiB beside its own bytes.
+/// Terms inside one decoded term. One byte on the wire can become a term of 24 bytes: 400 MiB beside the
+/// message itself. Containers cost more, the most for their size what has little in it: empty maps and
+/// tuples, references and bit strings come to 56 to 90 bytes each, 1.5 GiB in all. Who decodes for
+/// strangers sets `DecodeLimits::terms_max` lower, as a node does.
 pub const TERMS_MAX: usize = 1 << 24;
 
 /// Atoms in one decoded term that nobody has used before. Each costs about 80 bytes while it is in
@@ -40,6 +42,10 @@ pub const SERDE_DEPTH_MAX: usize = 128;
 
 /// Digits of a decimal integer in text: reading takes quadratic time.
 pub const TEXT_DIGITS_MAX: usize = 10_000;
+
+/// Bytes of an integer that is printed in decimal, which takes quadratic time; larger ones are printed in
+/// hexadecimal digits, as Erlang and Elixir read them.
+pub(crate) const DECIMAL_BYTES_MAX: usize = 8 * 1024;
 
 /// Map entries up to which lookup walks the pairs; above, an index is kept.
 pub(crate) const MAP_ENTRIES_UNINDEXED_MAX: usize = 16;

@@ -3,7 +3,6 @@
 //! A list that arrives as `STRING_EXT` stays the bytes it came as, and a longer one of integers takes
 //! four bytes for each; the elements become terms when they are looked at.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::binary::Binary;
@@ -204,12 +203,6 @@ impl PartialEq for List {
 }
 
 impl Eq for List {}
-
-impl Hash for List {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        equality::hash_list(self, state, RECURSION_LEVELS_MAX);
-    }
-}
 
 impl Drop for List {
     fn drop(&mut self) {

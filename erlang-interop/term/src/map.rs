@@ -1,7 +1,7 @@
-//! Maps: pairs in the order they came in, with an index when there are many.
+//! Maps: pairs in the order they came in, with an index when there are many or their keys are large.
 
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::hash::BuildHasher;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashTable;
 
@@ -17,14 +17,20 @@ pub struct Map(Repr);
 #[derive(Clone)]
 enum Repr {
     Small(Arc<[Term]>),
-    Large(Arc<Large>),
+    Indexed(Arc<Indexed>),
 }
 
-struct Large {
+/// What is kept of the pairs lets maps be keys of maps, those again, and so on, while all that is done
+/// with them takes time in proportion to their size.
+struct Indexed {
     pairs: Box<[Term]>,
     /// Positions of the pairs by the hash of their key.
     index: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
+    /// Positions of the pairs in the order of their keys, once somebody asked.
+    sorted: OnceLock<Box<[u32]>>,
+    /// The hash of all pairs together, once somebody asked.
+    hash: OnceLock<u64>,
 }
 
 /// A key occurs twice.
@@ -67,15 +73,17 @@ impl Map {
         flat: impl ExactSizeIterator<Item = Term>,
     ) -> Result<Self, DuplicateKey> {
         debug_assert!(flat.len().is_multiple_of(2));
-        if flat.len() / 2 <= MAP_ENTRIES_UNINDEXED_MAX {
-            let pairs: Arc<[Term]> = flat.collect();
-            return if has_duplicates(&pairs) {
-                Err(DuplicateKey)
-            } else {
-                Ok(Self(Repr::Small(pairs)))
-            };
+        if flat.len() / 2 > MAP_ENTRIES_UNINDEXED_MAX {
+            return Self::indexed(flat.collect());
         }
-        let pairs: Box<[Term]> = flat.collect();
+        let pairs: Arc<[Term]> = flat.collect();
+        if pairs.len() > 2 && pairs.iter().step_by(2).any(release::holds_terms) {
+            return Self::indexed(pairs.iter().cloned().collect());
+        }
+        if has_duplicates(&pairs) { Err(DuplicateKey) } else { Ok(Self(Repr::Small(pairs))) }
+    }
+
+    fn indexed(pairs: Box<[Term]>) -> Result<Self, DuplicateKey> {
         let hasher = foldhash::fast::RandomState::default();
         let mut index = HashTable::with_capacity(pairs.len() / 2);
         for (at, key) in pairs.iter().step_by(2).enumerate() {
@@ -91,7 +99,8 @@ impl Map {
                 }
             }
         }
-        Ok(Self(Repr::Large(Arc::new(Large { pairs, index, hasher }))))
+        let (sorted, hash) = (OnceLock::new(), OnceLock::new());
+        Ok(Self(Repr::Indexed(Arc::new(Indexed { pairs, index, hasher, sorted, hash }))))
     }
 
     /// The value of a key.
@@ -107,7 +116,7 @@ impl Map {
             Repr::Small(_) => {
                 self.iter().find(|(found, _)| found.is_atom(key)).map(|(_, value)| value)
             }
-            Repr::Large(_) => self.get(&Term::Atom(crate::Atom::new(key).ok()?)),
+            Repr::Indexed(_) => self.get(&Term::Atom(crate::Atom::new(key).ok()?)),
         }
     }
 
@@ -144,11 +153,38 @@ impl Map {
 
     /// The same, comparing keys with so many levels of recursion.
     pub(crate) fn sorted_within(&self, levels: usize) -> Vec<(&Term, &Term)> {
-        let mut pairs: Vec<_> = self.iter().collect();
-        pairs.sort_unstable_by(|left, right| {
-            order::compare::<{ order::EXACT }>(left.0, right.0, levels)
+        let compare =
+            |left: &Term, right: &Term| order::compare::<{ order::EXACT }>(left, right, levels);
+        let Repr::Indexed(map) = &self.0 else {
+            let mut pairs: Vec<_> = self.iter().collect();
+            pairs.sort_unstable_by(|left, right| compare(left.0, right.0));
+            return pairs;
+        };
+        let pairs: Vec<_> = self.iter().collect();
+        let positions = map.sorted.get_or_init(|| {
+            let mut positions: Box<[u32]> = (0..pairs.len() as u32).collect();
+            positions.sort_unstable_by(|&left, &right| {
+                compare(pairs[left as usize].0, pairs[right as usize].0)
+            });
+            positions
         });
-        pairs
+        positions.iter().map(|&at| pairs[at as usize]).collect()
+    }
+
+    /// The hash of all pairs together; `of_pairs` counts it if it is not kept.
+    pub(crate) fn pairs_hash(&self, of_pairs: impl FnOnce() -> u64) -> u64 {
+        match &self.0 {
+            Repr::Small(_) => of_pairs(),
+            Repr::Indexed(map) => *map.hash.get_or_init(of_pairs),
+        }
+    }
+
+    /// The hash of all pairs together, if it is kept.
+    pub(crate) fn kept_hash(&self) -> Option<u64> {
+        match &self.0 {
+            Repr::Small(_) => None,
+            Repr::Indexed(map) => map.hash.get().copied(),
+        }
     }
 
     /// A map with this pair added or its value replaced.
@@ -176,7 +212,7 @@ impl Map {
     pub(crate) fn flat(&self) -> &[Term] {
         match &self.0 {
             Repr::Small(pairs) => pairs,
-            Repr::Large(large) => &large.pairs,
+            Repr::Indexed(map) => &map.pairs,
         }
     }
 
@@ -189,9 +225,9 @@ impl Map {
         let is_key = |found: &Term| equality::equal(found, key, levels);
         match &self.0 {
             Repr::Small(pairs) => pairs.iter().step_by(2).position(is_key),
-            Repr::Large(large) => large
+            Repr::Indexed(map) => map
                 .index
-                .find(large.hasher.hash_one(key), |&at| is_key(&large.pairs[at as usize * 2]))
+                .find(map.hasher.hash_one(key), |&at| is_key(&map.pairs[at as usize * 2]))
                 .map(|&at| at as usize),
         }
     }
@@ -200,7 +236,7 @@ impl Map {
     pub(crate) fn sole(&mut self) -> Option<release::Parts<'_>> {
         match &mut self.0 {
             Repr::Small(pairs) => release::sole(pairs).map(|pairs| [pairs, &mut []]),
-            Repr::Large(large) => Arc::get_mut(large).map(|large| [&mut *large.pairs, &mut []]),
+            Repr::Indexed(map) => Arc::get_mut(map).map(|map| [&mut *map.pairs, &mut []]),
         }
     }
 }
@@ -223,12 +259,6 @@ impl PartialEq for Map {
 }
 
 impl Eq for Map {}
-
-impl Hash for Map {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        equality::hash_map(self, state, RECURSION_LEVELS_MAX);
-    }
-}
 
 impl Drop for Map {
     fn drop(&mut self) {

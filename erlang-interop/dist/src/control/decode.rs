@@ -266,24 +266,5 @@ fn word(magnitude: &[u8]) -> Option<u64> {
 /// An error that shows the beginning of a term.
 pub(crate) fn unexpected(expected: &'static str, got: &Term) -> ConnectionError {
     const SHOWN_CHARACTERS_MAX: usize = 60;
-    use std::fmt::Write as _;
-
-    /// Stops a long printout early instead of cutting it afterwards.
-    struct Bounded(String);
-    impl std::fmt::Write for Bounded {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            for character in text.chars() {
-                if self.0.chars().count() >= SHOWN_CHARACTERS_MAX {
-                    return Err(std::fmt::Error);
-                }
-                self.0.push(character);
-            }
-            Ok(())
-        }
-    }
-    let mut shown = Bounded(String::new());
-    if write!(shown, "{got}").is_err() {
-        shown.0.push('…');
-    }
-    ConnectionError::Misbehaved { expected, got: shown.0 }
+    ConnectionError::Misbehaved { expected, got: got.excerpt(SHOWN_CHARACTERS_MAX) }
 }

@@ -199,6 +199,18 @@ fn control_terms_that_are_none() {
     }
 }
 
+/// Printing it in decimal would take minutes.
+#[test]
+fn a_huge_number_where_none_belongs_is_refused_at_once() {
+    let mut control = vec![104, 4, 97, 0x23, 111];
+    control.extend((8 * 1024 * 1024_u32).to_be_bytes());
+    control.push(0);
+    control.resize(control.len() + 8 * 1024 * 1024, 0xAB);
+    control.extend(&LINK[4..]);
+    let error = error(&header(&[&[0], &control])).to_string();
+    assert!(error.contains("16#ABABAB") && error.chars().count() < 200, "{error}");
+}
+
 #[test]
 fn altact_flags_must_agree_with_the_elements() {
     let pids = &LINK[4..];

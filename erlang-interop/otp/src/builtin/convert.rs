@@ -161,7 +161,7 @@ fn atom_in(arguments: &[Term]) -> Outcome {
     }
 }
 
-fn integer_text(term: &Term) -> Result<String, Exception> {
+pub(super) fn integer_text(term: &Term) -> Result<String, Exception> {
     match term {
         // As reading, writing takes quadratic time.
         Term::BigInteger(large) if large.to_bigint().bits() > INTEGER_BITS_MAX => {

@@ -2,6 +2,7 @@
 
 use erlang_term::{Term, atom};
 
+use super::convert::integer_text;
 use super::{list, one, or_badarg, two};
 use crate::functions::{FunctionsBuilder, Outcome};
 use crate::limits::BUILT_ELEMENTS_MAX;
@@ -32,7 +33,8 @@ fn to_string(term: &Term) -> Outcome {
         Term::Binary(_) => Ok(term.clone()),
         Term::Atom(atom) if *atom == "nil" => Ok(Term::from("")),
         Term::Atom(atom) => Ok(Term::from(atom.as_str())),
-        Term::Integer(_) | Term::BigInteger(_) | Term::Float(_) => Ok(Term::from(term.to_string())),
+        Term::Integer(_) | Term::BigInteger(_) => Ok(Term::from(integer_text(term)?)),
+        Term::Float(_) => Ok(Term::from(term.to_elixir().to_string())),
         Term::Nil | Term::List(_) => or_badarg(term.to_text()),
         _ => Err(Exception::error(Term::map([
             (atom!("__exception__"), Term::from(true)),

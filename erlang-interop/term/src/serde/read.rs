@@ -35,10 +35,7 @@ impl<'a> TermDeserializer<'a> {
     }
 
     fn unexpected<T>(&self, expected: &'static str) -> Read<T> {
-        Err(SerdeError::Unexpected {
-            expected,
-            got: self.0.to_string().chars().take(SHOWN_CHARACTERS).collect(),
-        })
+        Err(SerdeError::Unexpected { expected, got: self.0.excerpt(SHOWN_CHARACTERS) })
     }
 
     fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Read<V::Value>

@@ -2,10 +2,7 @@
 
 use std::fmt::{self, Formatter, Write};
 
-use super::erlang::{
-    Piece, is_printable, printable, push_elements, write_escaped, write_float, write_numbers,
-    write_pieces,
-};
+use super::erlang::{Piece, is_printable, letter, push_elements, write_numbers, write_pieces};
 use crate::fun::Fun;
 use crate::list::{List, Parts};
 use crate::map::Map;
@@ -103,7 +100,11 @@ fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
             '#' if characters.peek() == Some(&'{') => out.write_str("\\#")?,
             '\u{7}' => out.write_str("\\a")?,
             '\0' => out.write_str("\\0")?,
-            other => write_escaped(out, other, '"')?,
+            other => match letter(other, '"') {
+                Some(letter) => write!(out, "\\{letter}")?,
+                None if other.is_control() => write!(out, "\\x{:02X}", u32::from(other))?,
+                None => out.write_char(other)?,
+            },
         }
     }
     out.write_char('"')
@@ -157,9 +158,8 @@ fn write_leaf(out: &mut Formatter<'_>, term: &Term) -> fmt::Result {
             let comma = if whole.is_empty() { "" } else { ", " };
             write!(out, "{comma}{}::size({})>>", last >> (8 - bits.last_bits()), bits.last_bits())
         }
-        Term::Integer(_) | Term::BigInteger(_) | Term::Nil | Term::Local(_) => {
-            write!(out, "{term}")
-        }
+        Term::BigInteger(value) => value.write(out, "0x"),
+        Term::Integer(_) | Term::Nil | Term::Local(_) => write!(out, "{term}"),
         Term::Tuple(_) | Term::Map(_) | Term::List(_) => write_term(out, term),
     }
 }
@@ -194,14 +194,37 @@ fn write_fun(out: &mut Formatter<'_>, fun: &Fun) -> fmt::Result {
     }
 }
 
-/// The pair, if it is one of a keyword list: the key is an atom that is no module's name.
+/// The pair, if it is one of a keyword list.
 fn keyword(element: &Term) -> Option<(&str, &Term)> {
     match element.as_tuple()? {
-        [key, value] => {
-            Some((key.as_atom()?.as_str(), value)).filter(|(key, _)| alias(key).is_none())
-        }
+        [key, value] => Some((plain_key(key)?, value)),
         _ => None,
     }
+}
+
+/// An atom that can stand before a colon: it does not begin as the names of modules do.
+fn plain_key(key: &Term) -> Option<&str> {
+    Some(key.as_atom()?.as_str()).filter(|key| !key.starts_with("Elixir."))
+}
+
+/// The text of a charlist. Elixir takes the bell for printable, Erlang does not.
+fn charlist(list: &List) -> Option<String> {
+    if !list.is_proper() {
+        return None;
+    }
+    let character = |element: Term| match u8::try_from(element.as_integer()?).ok()? {
+        byte @ (7..=13 | 27 | 32..=126) => Some(char::from(byte)),
+        _ => None,
+    };
+    list.iter().map(character).collect()
+}
+
+/// Elixir spells numbers out that Erlang writes with an exponent.
+fn write_float(out: &mut impl Write, value: f64) -> fmt::Result {
+    if (1.0..1.0e16).contains(&value.abs()) {
+        return write!(out, "{value:?}");
+    }
+    super::erlang::write_float(out, value)
 }
 
 fn open_list<'a>(
@@ -209,7 +232,7 @@ fn open_list<'a>(
     list: &'a List,
     pieces: &mut Vec<Piece<'a>>,
 ) -> fmt::Result {
-    if let Some(text) = printable(list).filter(|text| text.is_ascii()) {
+    if let Some(text) = charlist(list) {
         out.write_str("~c")?;
         return write_quoted(out, &text);
     }
@@ -259,8 +282,7 @@ fn open_map<'a>(out: &mut Formatter<'_>, map: &'a Map, pieces: &mut Vec<Piece<'a
     if structure.is_some() {
         pairs.retain(|(key, _)| !key.is_atom("__struct__"));
     }
-    let plain_key = |key: &Term| key.as_atom().is_some_and(|key| alias(key.as_str()).is_none());
-    let keywords = pairs.iter().all(|(key, _)| plain_key(key));
+    let keywords = pairs.iter().all(|(key, _)| plain_key(key).is_some());
     pieces.push(Piece::Text("}"));
     push_pairs(
         pieces,
@@ -292,6 +314,7 @@ mod tests {
             (term!(@"with space"), ":\"with space\""),
             (term!(ok), ":ok"),
             (term!(@"+"), ":+"),
+            (term!(@"a\u{1}\u{85}\u{7f}\0"), ":\"a\\x01\\x85\\d\\0\""),
             (term!([{a, 1}, {@"b c", 2}]), "[a: 1, \"b c\": 2]"),
             (term!([{@"Elixir.A", 1}]), "[{A, 1}]"),
             (term!(#{1 => a, "x" => 2.5}), "%{1 => :a, \"x\" => 2.5}"),
@@ -303,6 +326,18 @@ mod tests {
             (term!("a\"#{b"), "\"a\\\"\\#{b\""),
             (Term::binary(&[255u8, 0][..]), "<<255, 0>>"),
             (Term::from(1.0e30), "1.0e30"),
+            (Term::from(1000.0), "1000.0"),
+            (Term::from(1.0e15), "1000000000000000.0"),
+            (Term::from(-9_007_199_254_740_992.0), "-9007199254740992.0"),
+            (Term::from(1.0e16), "1.0e16"),
+            (Term::from(0.0001), "0.0001"),
+            (Term::from(0.00012), "1.2e-4"),
+            (Term::charlist("\u{7}"), "~c\"\\a\""),
+            (Term::list([7, 8, 27]), "~c\"\\a\\b\\e\""),
+            (Term::list([127]), "[127]"),
+            (Term::list([0]), "[0]"),
+            (term!([{@"Elixir.foo", 1}, {a, 2}]), "[{:\"Elixir.foo\", 1}, {:a, 2}]"),
+            (term!(#{@"Elixir.foo" => 1}), "%{:\"Elixir.foo\" => 1}"),
         ];
         for (built, text) in cases {
             assert_eq!(inspect(&built), text);

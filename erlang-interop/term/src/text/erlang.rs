@@ -48,9 +48,17 @@ fn write_quoted(out: &mut impl Write, text: &str, quote: char) -> fmt::Result {
     out.write_char(quote)
 }
 
-/// One character of a quoted text, by the escapes that both languages have.
-pub(super) fn write_escaped(out: &mut impl Write, character: char, quote: char) -> fmt::Result {
-    let letter = match character {
+fn write_escaped(out: &mut impl Write, character: char, quote: char) -> fmt::Result {
+    match letter(character, quote) {
+        Some(letter) => write!(out, "\\{letter}"),
+        None if character.is_control() => write!(out, "\\{:03o}", u32::from(character)),
+        None => out.write_char(character),
+    }
+}
+
+/// What stands behind a backslash for this character in quotes, in both languages.
+pub(super) fn letter(character: char, quote: char) -> Option<char> {
+    Some(match character {
         '\n' => 'n',
         '\r' => 'r',
         '\t' => 't',
@@ -61,23 +69,28 @@ pub(super) fn write_escaped(out: &mut impl Write, character: char, quote: char) 
         '\u{7f}' => 'd',
         '\\' => '\\',
         _ if character == quote => quote,
-        _ if character.is_control() => return write!(out, "\\x{{{:X}}}", u32::from(character)),
-        _ => return out.write_char(character),
-    };
-    write!(out, "\\{letter}")
+        _ => return None,
+    })
 }
 
-/// Erlang's shortest text that reads back as the same float, always with a point.
+/// Erlang's shortest text that reads back as the same float, always with a point: in decimal, or with
+/// an exponent where that is shorter and where not all whole numbers are floats any more.
+// spec: erlang:float_to_list/2, "short"
 pub(crate) fn write_float(out: &mut impl Write, value: f64) -> fmt::Result {
-    let size = value.abs();
-    if size == 0.0 || (1e-3..1e16).contains(&size) {
+    const ALL_WHOLE_BELOW: f64 = 9_007_199_254_740_992.0;
+    let text = format!("{value:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    // Digits before the point.
+    let before = exponent.parse::<isize>().map_or(0, |exponent| exponent + 1);
+    let (after, zeros) = (digits as isize - before, if digits == 1 { 2 } else { 1 });
+    let longer = exponent.len() as isize + 1 + zeros;
+    let decimal = if before < 0 { 2 - before <= longer } else { after > 0 || 2 - after <= longer };
+    if value == 0.0 || (decimal && value.abs() < ALL_WHOLE_BELOW) {
         return write!(out, "{value:?}");
     }
-    let text = format!("{value:e}");
-    match text.split_once('e') {
-        Some((digits, exponent)) if !digits.contains('.') => write!(out, "{digits}.0e{exponent}"),
-        _ => out.write_str(&text),
-    }
+    let point = if mantissa.contains('.') { "" } else { ".0" };
+    write!(out, "{mantissa}{point}e{exponent}")
 }
 
 /// What is still to be written of nested terms; what comes first is the last on the stack.
@@ -252,4 +265,38 @@ pub(crate) fn write_bit_string(out: &mut impl Write, bits: &BitString) -> fmt::R
         out.write_char(',')?;
     }
     write!(out, "{}:{}>>", last >> (8 - bits.last_bits()), bits.last_bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Term;
+
+    /// Printed by OTP 25 and 27.
+    #[test]
+    fn floats_are_printed_as_by_otp() {
+        let cases = [
+            (1000.0, "1.0e3"),
+            (-1000.0, "-1.0e3"),
+            (100.0, "100.0"),
+            (1234.0, "1234.0"),
+            (12_000.0, "1.2e4"),
+            (123_456_789.0, "123456789.0"),
+            (9_007_199_254_740_991.0, "9007199254740991.0"),
+            (9_007_199_254_740_992.0, "9.007199254740992e15"),
+            (4_503_599_627_370_496.0, "4503599627370496.0"),
+            (0.001, "0.001"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0e-5"),
+            (0.00012, "1.2e-4"),
+            (123.456e-7, "1.23456e-5"),
+            (5.0e-324, "5.0e-324"),
+            (1.797_693_134_862_315_7e308, "1.7976931348623157e308"),
+            (0.1, "0.1"),
+            (-0.0, "-0.0"),
+            (0.0, "0.0"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(Term::from(value).to_string(), text);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod elixir;
 pub(crate) mod erlang;
+mod excerpt;
 mod read_bits;
 mod read_elixir;
 mod read_erlang;

@@ -220,3 +220,74 @@ fn a_short_binary_keeps_no_long_buffer_alive() {
         assert_eq!(term, Term::tuple([Term::binary(vec![7; length])]));
     }
 }
+
+/// Maps of 16 keys that are such maps, for so many levels. Variants of a level differ in one key far
+/// down, and are found late, so that comparing them key by key takes ever more for each level.
+fn nested_keys(levels: u32, variant: i32, bytes: &mut Vec<u8>) {
+    if levels == 0 {
+        bytes.push(98);
+        return bytes.extend(variant.to_be_bytes());
+    }
+    bytes.extend([116, 0, 0, 0, 16]);
+    let mut keys: Vec<i32> = (0..15).chain([15 + variant]).collect();
+    if variant % 2 == 1 {
+        keys.reverse();
+    }
+    for key in keys {
+        nested_keys(levels - 1, key, bytes);
+        bytes.extend([97, 1]);
+    }
+}
+
+/// No key collides, yet each comparison of two such keys would take as long as the square of their size:
+/// this did not end within minutes.
+#[test]
+fn maps_as_keys_of_maps_take_no_more_than_their_size() {
+    let nested = |levels| {
+        let mut bytes = vec![131];
+        nested_keys(levels, 0, &mut bytes);
+        Bytes::from(bytes)
+    };
+    decode(&nested(5)).expect("a map");
+    let bytes = nested(4);
+    let (one, other) = (decode(&bytes).expect("a map"), decode(&bytes).expect("a map"));
+    assert_eq!(one, other);
+    assert!(one.cmp(&other).is_eq() && one.cmp_order(&other).is_eq());
+    let options = EncodeOptions { deterministic: true, ..EncodeOptions::default() };
+    let sorted = Bytes::from(encode_with(&one, &options).expect("encodable"));
+    assert_eq!(decode(&sorted), Ok(one));
+}
+
+/// Closures that differ in what a BEAM does not compare first, and the pairs of maps, have their own
+/// hashes: 60,000 keys of one hash would take 1,800,000,000 comparisons.
+#[test]
+fn keys_that_a_peer_chose_do_not_collide() {
+    let closure = |number: u32, bytes: &mut Vec<u8>| {
+        let start = bytes.len();
+        bytes.extend([112, 0, 0, 0, 0, 0]);
+        bytes.extend([0; 12]);
+        bytes.extend(number.to_be_bytes());
+        bytes.extend([0, 0, 0, 1, 0, 0, 0, 0, 119, 1, b'm', 97, 0, 97, 0]);
+        bytes.extend([88, 119, 3, b'n', b'@', b'h', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let len = (bytes.len() - start - 1) as u32;
+        bytes[start + 1..start + 5].copy_from_slice(&len.to_be_bytes());
+    };
+    // The second half is a constant of the hash function that fixed seeds would multiply by zero.
+    let map = |number: u32, bytes: &mut Vec<u8>| {
+        bytes.extend([116, 0, 0, 0, 1, 97, 1, 109, 0, 0, 0, 16, 0, 0, 0, 0]);
+        bytes.extend(number.to_be_bytes());
+        bytes.extend(0x3f84_d5b5_b547_0917_u64.to_le_bytes());
+    };
+    let kinds: [&dyn Fn(u32, &mut Vec<u8>); 2] = [&closure, &map];
+    for key in kinds {
+        let keys = 60_000u32;
+        let mut bytes = vec![131, 116];
+        bytes.extend(keys.to_be_bytes());
+        for number in 0..keys {
+            key(number, &mut bytes);
+            bytes.push(106);
+        }
+        let map = decode(&bytes.into()).expect("a map");
+        assert_eq!(map.as_map().map(erlang_term::Map::len), Some(keys as usize));
+    }
+}

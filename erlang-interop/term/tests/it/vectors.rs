@@ -52,6 +52,23 @@ fn encodings_are_equal_per_release() {
     }
 }
 
+/// `erl` is what `~w` prints, cut after 200 characters.
+#[test]
+fn numbers_and_atoms_are_printed_as_by_otp() {
+    let mut compared = 0;
+    for (line, _) in all_lines() {
+        let term = term_of(&line);
+        let text = line["erl"].as_str().expect("every line has erl");
+        let printed = term.excerpt(200);
+        let plain = matches!(term, Term::Integer(_) | Term::Float(_) | Term::Atom(_));
+        if plain && text.trim_end_matches('…').is_ascii() {
+            assert_eq!(printed, text, "line {}", line["id"]);
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "{compared}");
+}
+
 #[test]
 fn hashes_are_equal() {
     for (line, _) in all_lines() {
