@@ -120,6 +120,11 @@ impl Node {
             });
             return;
         }
+        if self.is_own_name(from.node()) {
+            // It has just ended and is about to tell its links.
+            remove_local(&mut process.lock(), from);
+            return;
+        }
         let peer = self.connected_peer(from.node());
         let mut state = process.lock();
         let Some(relations) = state.relations_mut() else { return };

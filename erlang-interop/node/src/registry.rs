@@ -32,7 +32,9 @@ impl Registry {
             return Err(RegisterError::Reserved);
         }
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        if names.contains_key(name) {
+        // Who has been ended but has not noticed yet has no name any more, as on a BEAM: its `DOWN` may be
+        // delivered already.
+        if names.get(name).is_some_and(|process| process.lock().is_alive()) {
             return Err(RegisterError::NameTaken { name: name.clone() });
         }
         let mut state = process.lock();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use erlang_node::{
-    AliasMode, Context, DemonitorOptions, Destination, ExitReason, MonitorTarget, Node, SpawnError,
-    SpawnOptions, Spawned,
+    AliasMode, Context, DemonitorOptions, Destination, ExitReason, Message, MonitorTarget, Node,
+    SpawnError, SpawnOptions, Spawned,
 };
 use erlang_term::{Atom, Pid, Term, atom};
 
@@ -149,18 +149,17 @@ pub async fn run<S: GenServer>(mut context: Context, mut server: S) -> ExitReaso
         return reason;
     }
     let mut running = Running::default();
-    let parent = parent(&context);
     loop {
         let message = match running {
             Running::Running => context.receive().await,
-            Running::Suspended => context.receive_matching(|one| is_system(one)).await,
+            Running::Suspended => {
+                let superior = Superior::of(&context);
+                let urgent = |one: &Message| is_system(one) || superior.ends_it(one);
+                context.receive_matching(urgent).await
+            }
         };
         if let Some(exit) = message.as_exit()
-            && match &parent {
-                Some(parent) => exit.from == *parent,
-                // Who traps exits and was started by the node is ended by the node.
-                None => message.is_from_here() && exit.from == context.node().pid(),
-            }
+            && Superior::of(&context).ends_it(&message)
         {
             server.terminate(&mut context, &exit.reason).await;
             return exit.reason;
@@ -175,11 +174,35 @@ pub async fn run<S: GenServer>(mut context: Context, mut server: S) -> ExitReaso
     }
 }
 
-/// The process that started this one by [`start_link`]: when it ends, so does a server, even one
-/// that traps exits.
+/// The process that started this one by [`start_link`], by its pid or its name.
 pub(crate) fn parent(context: &Context) -> Option<Pid> {
     let ancestors = context.dictionary_value(&Term::from(atom!("$ancestors")))?;
-    ancestors.as_list()?.iter().next()?.as_pid().cloned()
+    match ancestors.as_list()?.iter().next()? {
+        Term::Pid(pid) => Some(pid),
+        Term::Atom(name) => context.node().whereis(&name),
+        _ => None,
+    }
+}
+
+/// Who ends a server by an exit signal, even one that traps exits.
+struct Superior {
+    parent: Option<Pid>,
+    node: Pid,
+}
+
+impl Superior {
+    fn of(context: &Context) -> Self {
+        Self { parent: parent(context), node: context.node().pid().clone() }
+    }
+
+    fn ends_it(&self, message: &Message) -> bool {
+        let Some(exit) = message.as_exit() else { return false };
+        match &self.parent {
+            Some(parent) => exit.from == *parent,
+            // Who was started by the node is ended by the node.
+            None => message.is_from_here() && exit.from == self.node,
+        }
+    }
 }
 
 fn is_system(message: &Term) -> bool {

@@ -115,7 +115,12 @@ impl Services {
     ) -> Result<Pid, SpawnError> {
         // Whoever links to a service must not end it by leaving.
         let options = SpawnOptions::new().name(name.clone()).trap_exit();
-        let pid = gen_server::start(&self.node, options.clone(), make(&self.node))?;
+        let server = make(&self.node);
+        let pid = self.node.spawn(options.clone(), |context| async move {
+            // It adopts them, and ends them.
+            context.put(atom!("$ancestors"), [atom!("kernel_safe_sup")]);
+            gen_server::run(context, server).await
+        })?;
         let spec = ChildSpec::worker(name, move |context| {
             gen_server::start_link(context, options.clone(), make(context.node()))
                 .map(|started| started.pid)

@@ -130,9 +130,16 @@ impl Task {
         }
     }
 
-    /// Ends it: `Task.shutdown/2`. A result that came in time is given.
+    /// Ends it: `Task.shutdown/2`; when it does not within 5 seconds, by force. A result that came in
+    /// time is given.
     pub async fn shutdown(self, context: &mut Context) -> Option<Term> {
+        context.unlink(&self.pid);
         context.exit(&self.pid, ExitReason::Shutdown).await;
-        self.result(context, crate::limits::CALL_TIMEOUT).await.ok()
+        let mut result = self.result(context, crate::limits::CALL_TIMEOUT).await;
+        while let Err(TaskError::Timeout(_)) = result {
+            context.exit(&self.pid, ExitReason::Kill).await;
+            result = self.result(context, crate::limits::CALL_TIMEOUT).await;
+        }
+        result.ok()
     }
 }

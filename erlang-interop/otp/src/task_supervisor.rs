@@ -223,15 +223,11 @@ impl GenServer for Supervisor {
         if let Some([tag, Term::Pid(from), reason]) = message.as_tuple()
             && tag.is_atom("EXIT")
         {
-            let reason = ExitReason::from(reason.clone());
-            return match self.children.remove(from) {
-                Some(task) => {
-                    self.ended(context, task, &reason);
-                    Next::Continue
-                }
-                // A process that isn't a task wants us to end.
-                None => Next::Stop(reason),
-            };
+            // Others link and end, and a task that was told to end may tell it late: no reason to end the
+            // tasks of all.
+            if let Some(task) = self.children.remove(from) {
+                self.ended(context, task, &ExitReason::from(reason.clone()));
+            }
         }
         Next::Continue
     }

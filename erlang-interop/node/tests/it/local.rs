@@ -33,6 +33,44 @@ async fn messages_arrive_in_order_and_selective_receive_leaves_the_others() {
     assert_eq!(received, expected);
 }
 
+/// The `DOWN` of a process that was ended but has not noticed yet: its name is free.
+#[tokio::test]
+async fn a_name_is_free_when_its_process_is_known_to_be_down() {
+    let node = lone();
+    within(&node, |mut context: Context| async move {
+        let name = atom("taken");
+        let node = context.node().clone();
+        let forever = |_: Context| std::future::pending::<ExitReason>();
+        let pid = node.spawn(SpawnOptions::new().name(name.clone()), forever).expect("a process");
+        context.exit(&pid, ExitReason::Kill).await;
+        let monitor = context.monitor(&pid).await;
+        context.receive_matching(|message| message.is_down_of(&monitor)).await;
+        node.spawn(SpawnOptions::new().name(name), forever).expect("the name is free");
+    })
+    .await;
+}
+
+/// Needs threads: the exit signal of a process that ends is on its way while the other unlinks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_exit_signal_comes_after_unlink() {
+    let node = lone();
+    within(&node, |mut context: Context| async move {
+        context.trap_exit(true);
+        for round in 0..10_000 {
+            let options = SpawnOptions::new().link();
+            let ending = |_: Context| async { ExitReason::Other(Term::from(atom!("boom"))) };
+            let child = context.spawn(options, ending).expect("a process").pid;
+            context.unlink(&child);
+            let exit = |message: &Message| message.as_exit().is_some();
+            while context.try_receive_matching(exit).is_some() {}
+            let monitor = context.monitor(&child).await;
+            context.receive_matching(|message| message.is_down_of(&monitor)).await;
+            assert!(context.try_receive_matching(exit).is_none(), "round {round}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_receive_can_time_out_and_a_later_one_finds_the_message() {
     let node = lone();

@@ -7,7 +7,7 @@ use erlang_node::Node;
 use erlang_term::{Atom, Pid, Term, atom, term};
 
 use super::process_info;
-use super::system::{MEMORY_KINDS, memory, statistics_now, system_info};
+use super::system::{MEMORY_KINDS, memory, runtime_milliseconds, statistics_now, system_info};
 use super::time::timestamp;
 use crate::functions::{Call, FunctionsBuilder, Outcome};
 use crate::limits::STATS_PERIOD_MIN;
@@ -129,6 +129,15 @@ async fn etop_collect(call: Call) -> Outcome {
     Ok(term!(ok))
 }
 
+/// `{Id, Active, Total}`, for all threads together: the processor time of the program, and what it might
+/// have had.
+fn scheduler_times(node: &Node) -> Term {
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as i64);
+    let active = runtime_milliseconds().saturating_mul(1_000_000);
+    let total = i64::try_from(node.uptime().as_nanos()).unwrap_or(i64::MAX).saturating_mul(threads);
+    term!({1, (active), (total)})
+}
+
 /// `fetch_stats(Parent, Milliseconds)`: `{stats, 1, SchedulerWallTime, Io, Memory}` again and
 /// again, until the process that runs it is ended.
 async fn fetch_stats(call: Call) -> Outcome {
@@ -140,7 +149,8 @@ async fn fetch_stats(call: Call) -> Outcome {
         let node = call.node();
         let io = statistics_now(node, "io").ok_or_else(Exception::badarg)?;
         let memory = Term::list(all_memory(node));
-        node.send(&to, term!({stats, 1, undefined, (io), (memory)})).await;
+        let times = Term::list([scheduler_times(node)]);
+        node.send(&to, term!({stats, 1, (times), (io), (memory)})).await;
     }
 }
 

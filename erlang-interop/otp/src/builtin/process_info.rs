@@ -45,6 +45,13 @@ pub(super) fn initial_call(info: &ProcessInfo) -> Term {
     }
 }
 
+/// The process that started it, as far as that is known.
+fn parent(info: &ProcessInfo) -> Term {
+    let ancestors = info.dictionary.iter().find(|(key, _)| key.is_atom("$ancestors"));
+    let first = ancestors.and_then(|(_, value)| value.as_list()?.iter().next());
+    first.filter(|one| one.as_pid().is_some()).unwrap_or_else(|| term!(undefined))
+}
+
 /// A process of a behaviour runs in its loop, and tools read its callback from `$initial_call`.
 fn is_behaviour(info: &ProcessInfo) -> bool {
     info.dictionary.iter().any(|(key, value)| {
@@ -83,6 +90,11 @@ fn value(node: &Node, info: &ProcessInfo, item: &str) -> Option<Term> {
         "status" => term!(waiting),
         "message_queue_len" => count(info.message_queue_len),
         "message_queue_data" => term!(on_heap),
+        "last_calls" | "async_dist" => Term::from(false),
+        "trace" => Term::from(0),
+        "max_heap_size" => term!(#{error_logger => true, kill => true, size => 0}),
+        "garbage_collection_info" => Term::Nil,
+        "parent" => parent(info),
         "links" => Term::list(info.links.iter().cloned()),
         "monitors" => Term::list(info.monitors.iter().map(|one| monitored(one, node))),
         "monitored_by" => Term::list(info.monitored_by.iter().cloned()),

@@ -149,7 +149,7 @@ async fn some_memory(call: Call) -> Outcome {
 }
 
 /// Processor time of this program in milliseconds, from the system.
-fn runtime_milliseconds() -> i64 {
+pub(super) fn runtime_milliseconds() -> i64 {
     const TICKS_PER_SECOND: i64 = 100;
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The fields behind the name, which may hold blanks, are counted from its closing bracket.

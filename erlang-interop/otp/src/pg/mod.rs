@@ -304,7 +304,8 @@ impl Server {
     async fn perform(&mut self, context: &mut Context, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Send(pid, message) => context.send(&pid, message).await,
+                // Its node may have gone: that is no reason to dial it.
+                Output::Send(pid, message) => context.send_connected(&pid, message).await,
                 Output::MonitorPeer(pid) | Output::MonitorMember(pid) => {
                     let reference = context.monitor(&pid).await;
                     self.monitors.insert(pid, reference);

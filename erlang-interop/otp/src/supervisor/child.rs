@@ -190,6 +190,10 @@ pub(super) fn counted<'a>(children: impl Iterator<Item = (&'a ChildSpec, bool)>)
 pub(crate) async fn end(context: &mut Context, pid: &Pid, shutdown: Shutdown) {
     let monitor = context.monitor(pid).await;
     context.unlink(pid);
+    // It may have ended by itself just now; nobody is to take that for news later.
+    let told =
+        |message: &erlang_node::Message| message.as_exit().is_some_and(|exit| exit.from == *pid);
+    while context.try_receive_matching(told).is_some() {}
     let reason = match shutdown {
         Shutdown::BrutalKill => ExitReason::Kill,
         _ => ExitReason::Shutdown,

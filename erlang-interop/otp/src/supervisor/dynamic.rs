@@ -185,7 +185,6 @@ impl GenServer for Server {
         let reason = ExitReason::from(reason.clone());
         match self.children.remove(from) {
             Some(spec) => self.ended(context, spec, &reason),
-            None if super::is_ours_to_obey(context, from) => Next::Stop(reason),
             None => Next::Continue,
         }
     }

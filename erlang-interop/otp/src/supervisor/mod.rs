@@ -285,7 +285,7 @@ impl GenServer for Supervisor {
         let ended = self.children.iter().position(|child| child.pid.as_ref() == Some(from));
         match ended {
             Some(at) => self.ended(context, at, &reason).await,
-            None if is_ours_to_obey(context, from) => Next::Stop(reason),
+            // A stranger's. (The parent's and the node's are seen to by the server loop.)
             None => Next::Continue,
         }
     }
@@ -304,11 +304,4 @@ pub(crate) fn refused_child(spec: &Term) -> Term {
     } else {
         term!({error, {invalid_child_spec, (spec)}})
     }
-}
-
-/// Whether an exit signal of a stranger ends a supervisor: only one without a parent, which nobody
-/// else could end, and only of this node's, since from others it may be a message that looks like
-/// one. (The parent's own, and the node's, are seen to by the server loop.)
-fn is_ours_to_obey(context: &Context, from: &Pid) -> bool {
-    gen_server::parent(context).is_none() && from.node() == context.node().name()
 }

@@ -17,12 +17,12 @@ use erlang_term::{Atom, Pid, Term, atom, term};
 
 use crate::world::{PATIENCE, World, node, until};
 
-struct Idle;
+pub(crate) struct Idle;
 
 impl GenServer for Idle {}
 
 /// A child that does nothing, under a name.
-fn child(name: &'static str) -> ChildSpec {
+pub(crate) fn child(name: &'static str) -> ChildSpec {
     let atom = Atom::new(name).unwrap();
     ChildSpec::worker(atom.clone(), move |context| {
         let options = SpawnOptions::new().name(atom.clone());
@@ -30,11 +30,11 @@ fn child(name: &'static str) -> ChildSpec {
     })
 }
 
-fn family(strategy: Strategy) -> SupervisorSpec {
+pub(crate) fn family(strategy: Strategy) -> SupervisorSpec {
     SupervisorSpec::new(strategy).child(child("one")).child(child("two")).child(child("three"))
 }
 
-fn pids(node: &Node) -> Vec<Option<Pid>> {
+pub(crate) fn pids(node: &Node) -> Vec<Option<Pid>> {
     ["one", "two", "three"].map(|name| node.whereis(&Atom::new(name).unwrap())).to_vec()
 }
 

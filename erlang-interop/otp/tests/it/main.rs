@@ -14,6 +14,7 @@ mod pg;
 mod policy;
 mod replay;
 mod servers;
+mod supervision;
 mod tasks;
 mod traced;
 mod world;

@@ -258,6 +258,9 @@ fn maps_as_keys_of_maps_take_no_more_than_their_size() {
     assert_eq!(decode(&sorted), Ok(one));
 }
 
+/// Writes the key of this number.
+type WriteKey = fn(u32, &mut Vec<u8>);
+
 /// Closures that differ in what a BEAM does not compare first, and the pairs of maps, have their own
 /// hashes: 60,000 keys of one hash would take 1,800,000,000 comparisons.
 #[test]
@@ -278,7 +281,7 @@ fn keys_that_a_peer_chose_do_not_collide() {
         bytes.extend(number.to_be_bytes());
         bytes.extend(0x3f84_d5b5_b547_0917_u64.to_le_bytes());
     };
-    let kinds: [&dyn Fn(u32, &mut Vec<u8>); 2] = [&closure, &map];
+    let kinds: [WriteKey; 2] = [closure, map];
     for key in kinds {
         let keys = 60_000u32;
         let mut bytes = vec![131, 116];
