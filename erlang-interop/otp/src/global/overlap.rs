@@ -1,4 +1,8 @@
 //! Preventing overlapping partitions: when two nodes lose each other, everybody takes a side.
+//!
+//! The protocol leaves a gap, here as on a BEAM: who hears of a loss before the `new_nodes` that makes
+//! the lost node known to it keeps that node, while those it agrees with have parted from it. A name
+//! that is changed on either side is then not told to the other (seed 5241 of the simulator).
 
 use erlang_term::{Atom, Term, atom};
 
