@@ -47,8 +47,9 @@ impl Message {
         Self { term, bytes: 0, connection: 0 }
     }
 
-    /// A message that came over a connection and holds about so many bytes.
-    pub(crate) fn from_wire(term: Term, bytes: usize, connection: ConnectionNumber) -> Self {
+    /// A message that came over a connection, or was sent here on behalf of the peer behind it; it
+    /// holds about so many bytes.
+    pub(crate) fn of_peer(term: Term, bytes: usize, connection: ConnectionNumber) -> Self {
         Self { connection, ..Self::of_signal(term, bytes) }
     }
 
@@ -58,12 +59,13 @@ impl Message {
         Self { term, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), connection: 0 }
     }
 
-    /// The connection it came over; zero: it was sent on this node.
+    /// The connection of the peer that it is from; zero: it is this node's own.
     pub(crate) fn connection(&self) -> ConnectionNumber {
         self.connection
     }
 
-    /// Whether it was made or sent on this node. One from elsewhere may look like a signal of here.
+    /// Whether this node made it, or one of its processes sent it for no peer. One from elsewhere may
+    /// look like a signal of here.
     pub fn is_from_here(&self) -> bool {
         self.connection == 0
     }

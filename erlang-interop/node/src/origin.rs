@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use erlang_term::{Atom, atom};
@@ -25,6 +25,8 @@ pub struct Origin(Arc<Inner>);
 
 struct Inner {
     node: Atom,
+    /// Of its last connection.
+    number: AtomicU32,
     calls: Use,
     processes: Use,
     refused_told: AtomicBool,
@@ -83,6 +85,7 @@ impl Origin {
     fn new(node: Atom, limits: OriginLimits) -> Self {
         Self(Arc::new(Inner {
             node,
+            number: AtomicU32::new(0),
             calls: Use::new("calls in flight", limits.calls_max),
             processes: Use::new("processes", limits.processes_max),
             refused_told: AtomicBool::new(false),
@@ -92,6 +95,11 @@ impl Origin {
     /// The peer's name.
     pub fn node(&self) -> &Atom {
         &self.0.node
+    }
+
+    /// The number that messages carry which are sent here on the peer's behalf.
+    pub(crate) fn number(&self) -> ConnectionNumber {
+        self.0.number.load(Ordering::Relaxed)
     }
 
     /// Counts one more function that runs for the peer, as long as the value lives.
@@ -161,7 +169,8 @@ impl Drop for LiveProcess {
     }
 }
 
-/// The number of a connection in messages that came over it. Zero: the message is our own.
+/// The number of a connection in messages that came over it, or were sent here on behalf of the peer
+/// behind it. Zero: the message is our own.
 pub(crate) type ConnectionNumber = u32;
 
 #[derive(Default)]
@@ -198,6 +207,7 @@ impl Origins {
         });
         table.last = table.last.checked_add(1).unwrap_or(1);
         let number = table.last;
+        origin.0.number.store(number, Ordering::Relaxed);
         table.by_number.insert(number, origin.clone());
         (number, origin)
     }
@@ -263,6 +273,7 @@ mod tests {
         origins.gone(first);
         let (second, again) = origins.connected(&atom!("a@h"), LIMITS);
         assert!(first != second && origin == again && again.calls_in_flight() == 1);
+        assert_eq!(origin.number(), second, "what it leaves running speaks for the newest");
         assert_eq!(origins.of(first), Some(again));
         assert_eq!(origins.of(0), None);
     }

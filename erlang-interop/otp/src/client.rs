@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use erlang_node::{AliasMode, Context, DemonitorOptions, Node, SpawnOptions};
+use erlang_node::{AliasMode, Context, DemonitorOptions, Node, Origin, SpawnOptions};
 use erlang_term::{Atom, Reference, Term, atom};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -22,8 +22,25 @@ where
     F: FnOnce(Context) -> Fut + Send + 'static,
     Fut: Future<Output = T> + Send + 'static,
 {
+    in_process_for(node, None, run).await
+}
+
+/// As [`in_process`], for a peer, whose process it is then.
+///
+/// # Errors
+/// As [`in_process`].
+pub async fn in_process_for<T, F, Fut>(
+    node: &Node,
+    origin: Option<&Origin>,
+    run: F,
+) -> Result<T, String>
+where
+    T: Send + 'static,
+    F: FnOnce(Context) -> Fut + Send + 'static,
+    Fut: Future<Output = T> + Send + 'static,
+{
     let (done, result) = oneshot::channel();
-    node.spawn(SpawnOptions::new(), move |context| async move {
+    node.spawn(SpawnOptions::new().on_behalf_of(origin.cloned()), move |context| async move {
         // Whoever waited may have given up; then nobody needs the result.
         let _ = done.send(run(context).await);
     })

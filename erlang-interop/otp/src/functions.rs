@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use erlang_node::{CallInFlight, Context, Node, Origin};
+use erlang_node::{CallInFlight, Context, Destination, Node, Origin};
 use erlang_term::{Atom, Fun, Pid, Term, atom, term};
 use futures_util::future::BoxFuture;
 
@@ -34,6 +34,12 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Sends a message on behalf of the peer, so that it can have nothing done by a process of this
+    /// node that it may not do itself.
+    pub async fn send(&self, to: impl Into<Destination>, message: impl Into<Term>) {
+        self.node.send_for(self.origin.as_ref(), to, message).await;
+    }
+
     /// The process that runs now, for the peer that its last message came from; else for the one
     /// that it was started for.
     pub fn of(context: &Context) -> Self {

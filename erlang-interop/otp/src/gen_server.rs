@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use erlang_node::{
     AliasMode, Context, DemonitorOptions, Destination, ExitReason, Message, MonitorTarget, Node,
-    SpawnError, SpawnOptions, Spawned,
+    Origin, SpawnError, SpawnOptions, Spawned,
 };
 use erlang_term::{Atom, Pid, Term, atom};
 
+use crate::client::in_process_for;
+use crate::functions::Caller;
 use crate::gen_message::{From, Request, call_message, cast_message};
 use crate::sys::{self, Effect, Running, Status};
 
@@ -355,8 +357,31 @@ pub async fn call_from(
     request: impl Into<Term>,
     timeout: Duration,
 ) -> Result<Term, CallError> {
-    let (server, request) = (server.into(), request.into());
-    crate::client::in_process(node, move |mut context| async move {
+    call_in(node, None, server.into(), request.into(), timeout).await
+}
+
+/// As [`call_from`], on behalf of whom a function runs for.
+///
+/// # Errors
+/// See [`CallError`].
+pub async fn call_for(
+    caller: &Caller,
+    server: impl Into<Destination>,
+    request: impl Into<Term>,
+    timeout: Duration,
+) -> Result<Term, CallError> {
+    let origin = caller.origin.as_ref();
+    call_in(&caller.node, origin, server.into(), request.into(), timeout).await
+}
+
+async fn call_in(
+    node: &Node,
+    origin: Option<&Origin>,
+    server: Destination,
+    request: Term,
+    timeout: Duration,
+) -> Result<Term, CallError> {
+    in_process_for(node, origin, move |mut context| async move {
         call(&mut context, server, request, timeout).await
     })
     .await

@@ -8,7 +8,7 @@ use std::time::Duration;
 use erlang_node::{Context, DemonitorOptions, ExitReason};
 use erlang_term::{Atom, Pid, Reference, Term, atom, term};
 
-use crate::client::in_process;
+use crate::client::in_process_for;
 use crate::functions::Caller;
 use crate::gen_server::{GenServer, Next};
 
@@ -20,7 +20,8 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 pub async fn put_chars(caller: &Caller, text: &str) -> Term {
     let request = term!({put_chars, unicode, (text)});
     let leader = caller.group_leader.clone();
-    let answer = in_process(&caller.node, move |mut context| async move {
+    let origin = caller.origin.as_ref();
+    let answer = in_process_for(&caller.node, origin, move |mut context| async move {
         self::request(&mut context, &leader, request).await
     });
     answer.await.unwrap_or_else(|_| term!({error, terminated}))

@@ -159,7 +159,7 @@ fn send_to_alias(node: &Node, peer: &Peer, alias: &Reference, payload: Term) {
 
 fn weighed(peer: &Peer, payload: Term) -> Message {
     let bytes = held(&payload, HELD_BYTES_MAX);
-    Message::from_wire(payload, bytes, peer.number())
+    Message::of_peer(payload, bytes, peer.number())
 }
 
 /// A peer speaks for its own processes only. A group leader may live anywhere.

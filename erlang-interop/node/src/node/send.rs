@@ -11,6 +11,8 @@ use crate::destination::Destination;
 use crate::error::SendNowError;
 use crate::message::Message;
 use crate::net_kernel::Peer;
+use crate::origin::{ConnectionNumber, Origin};
+use crate::weight::{HELD_BYTES_MAX, held};
 
 impl Destination {
     /// The other node a message to this has to travel to.
@@ -44,14 +46,32 @@ impl Node {
     ///
     /// It waits while the connection is set up and while too much is queued for it.
     pub async fn send(&self, to: impl Into<Destination>, message: impl Into<Term>) {
-        self.send_from(&self.table().node_pid(), to.into(), message.into()).await;
+        self.send_for(None, to, message).await;
     }
 
-    pub(crate) async fn send_from(&self, from: &Pid, to: Destination, message: Term) {
+    /// As [`Node::send`], on behalf of a peer: a process of this node that receives the message takes
+    /// it for one of that peer, as [`crate::Context::asker`] says.
+    pub async fn send_for(
+        &self,
+        origin: Option<&Origin>,
+        to: impl Into<Destination>,
+        message: impl Into<Term>,
+    ) {
+        let behalf = origin.map_or(0, Origin::number);
+        self.send_from(&self.table().node_pid(), behalf, to.into(), message.into()).await;
+    }
+
+    pub(crate) async fn send_from(
+        &self,
+        from: &Pid,
+        behalf: ConnectionNumber,
+        to: Destination,
+        message: Term,
+    ) {
         let Some(node) = to.elsewhere(self) else {
             // Nothing here waits, so a process that only sends would keep others from running.
             tokio::task::consume_budget().await;
-            self.deliver_here(to, message);
+            self.deliver_here(to, message, behalf);
             return;
         };
         // The common case first: it waits for nothing.
@@ -66,9 +86,15 @@ impl Node {
     }
 
     /// As [`Node::send_from`], but what is for a node that isn't connected is gone: `noconnect`.
-    pub(crate) async fn send_connected(&self, from: &Pid, to: Destination, message: Term) {
+    pub(crate) async fn send_connected(
+        &self,
+        from: &Pid,
+        behalf: ConnectionNumber,
+        to: Destination,
+        message: Term,
+    ) {
         let Some(node) = to.elsewhere(self) else {
-            return self.send_from(from, to, message).await;
+            return self.send_from(from, behalf, to, message).await;
         };
         if let Some(peer) = self.connected_peer(node) {
             send_over(&peer, from, to, message).await;
@@ -87,7 +113,7 @@ impl Node {
     ) -> Result<(), SendNowError> {
         let to = to.into();
         let Some(node) = to.elsewhere(self) else {
-            self.deliver_here(to, message.into());
+            self.deliver_here(to, message.into(), 0);
             return Ok(());
         };
         let peer = self.connected_peer(node).ok_or(SendNowError::NotConnected)?;
@@ -118,8 +144,15 @@ impl Node {
         }
     }
 
-    fn deliver_here(&self, to: Destination, message: Term) {
-        let message = Message::new(message);
+    fn deliver_here(&self, to: Destination, message: Term, behalf: ConnectionNumber) {
+        let message = match behalf {
+            0 => Message::new(message),
+            // It waits at the peer's expense, as if the peer had sent it.
+            number => {
+                let bytes = held(&message, HELD_BYTES_MAX);
+                Message::of_peer(message, bytes, number)
+            }
+        };
         let process = match to {
             Destination::Pid(pid) => self.table().find(&pid),
             Destination::Name(name) | Destination::NameNode(name, _) => {

@@ -61,6 +61,16 @@ impl Context {
         sender.or_else(|| self.process.origin().cloned())
     }
 
+    /// [`Context::asker`] as messages carry it, so that who receives one that this process sends
+    /// knows for whom: what a peer has forwarded or answered here is as much the peer's as what it
+    /// sends itself.
+    fn behalf(&self) -> ConnectionNumber {
+        match self.received_over {
+            0 => self.process.origin().map_or(0, Origin::number),
+            number => number,
+        }
+    }
+
     /// The node the process runs on.
     pub fn node(&self) -> &Node {
         &self.node
@@ -76,13 +86,15 @@ impl Context {
     /// It waits while the connection is set up (a node that isn't connected is dialed) and while
     /// too much is queued for it.
     pub async fn send(&self, to: impl Into<Destination>, message: impl Into<Term>) {
-        self.node.send_from(self.process.pid(), to.into(), message.into()).await;
+        let to = to.into();
+        self.node.send_from(self.process.pid(), self.behalf(), to, message.into()).await;
     }
 
     /// As [`Context::send`], but dials nobody: a message for a node that isn't connected is gone.
     /// `erlang:send/3` with `noconnect`.
     pub async fn send_connected(&self, to: impl Into<Destination>, message: impl Into<Term>) {
-        self.node.send_connected(self.process.pid(), to.into(), message.into()).await;
+        let to = to.into();
+        self.node.send_connected(self.process.pid(), self.behalf(), to, message.into()).await;
     }
 
     /// Links to a process. When there is none, an exit signal `noproc` (or `noconnection`) comes.

@@ -21,7 +21,7 @@ async fn send(call: Call) -> Outcome {
     let request = term!({whereis, (name)});
     match ask(&call, atom!("global_name_server"), request).await? {
         Term::Pid(pid) => {
-            call.node().send(&pid, message.clone()).await;
+            call.caller.send(&pid, message.clone()).await;
             Ok(Term::from(&pid))
         }
         _ => Err(Exception::exit(term!({badarg, {(name), (message)}}))),

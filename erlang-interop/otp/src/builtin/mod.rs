@@ -24,7 +24,7 @@ mod time;
 use erlang_term::{Atom, Term, term};
 
 use crate::functions::{Call, FunctionsBuilder, Outcome};
-use crate::gen_server::{CallError, call_from};
+use crate::gen_server::{CallError, call_for};
 use crate::limits::CALL_TIMEOUT;
 use crate::reason::Exception;
 
@@ -51,7 +51,8 @@ pub(crate) fn register(builder: &mut FunctionsBuilder) {
 
 /// Asks a service of this node; a missing one exits as a failed `gen_server:call` does.
 async fn ask(call: &Call, service: Atom, request: Term) -> Outcome {
-    call_from(call.node(), service.clone(), request.clone(), CALL_TIMEOUT).await.map_err(|error| {
+    let asked = call_for(&call.caller, service.clone(), request.clone(), CALL_TIMEOUT).await;
+    asked.map_err(|error| {
         let arguments = term!([(service), (request)]);
         Exception::exit(term!({(CallError::reason(&error)), {gen_server, call, (arguments)}}))
     })

@@ -77,7 +77,7 @@ async fn send(call: Call) -> Outcome {
     let value = if call.arguments.len() == 2 { message.clone() } else { term!(ok) };
     let message = message.clone();
     // From a process of its own: messages of the calling one carry its pid, which nobody sees.
-    call.node().send(destination, message).await;
+    call.caller.send(destination, message).await;
     Ok(value)
 }
 

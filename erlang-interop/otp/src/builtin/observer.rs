@@ -107,7 +107,7 @@ async fn procs_info(call: Call) -> Outcome {
     let all = processes(&call);
     for part in all.chunks(PROCESSES_PER_MESSAGE) {
         let part = Term::list(part.iter().cloned());
-        call.node().send(&to, term!({procs_info, (&call.caller.pid), (part)})).await;
+        call.caller.send(&to, term!({procs_info, (&call.caller.pid), (part)})).await;
     }
     Ok(term!(ok))
 }
@@ -125,7 +125,7 @@ async fn etop_collect(call: Call) -> Outcome {
     let info = term!({
         etop_info, (timestamp()), (count), undefined, undefined, 0, [], (memory), (Term::list(all))
     });
-    call.node().send(&to, term!({(&call.caller.pid), (info)})).await;
+    call.caller.send(&to, term!({(&call.caller.pid), (info)})).await;
     Ok(term!(ok))
 }
 
