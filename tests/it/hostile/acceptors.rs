@@ -103,6 +103,13 @@ const CHALLENGES: &[Case] = &[
         let head = [&b"N"[..], &s.flags.bits().to_be_bytes(), &[0; 8], &[0, 3]].concat();
         s.send(&[&head[..], b"\xff@h"].concat());
     }),
+    outside("dialed: what the node asks another one", Welcomed, Cut, |s| {
+        let mirror = s.another("mirror", Phase::Named);
+        let (flags, name) = (s.flags, s.name.clone());
+        let (challenge, creation) = (mirror.challenge, Creation(CREATION));
+        s.tell(|to| Challenge { flags, challenge, creation, name }.write(to));
+        assert_eq!(s.hear(), b"", "it would have answered its own question");
+    }),
     outside("dialed: an acknowledgement before the challenge", Welcomed, Cut, |s| {
         let ack = s.ack();
         s.send(&ack);

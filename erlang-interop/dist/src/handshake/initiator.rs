@@ -180,6 +180,15 @@ impl Initiator {
         })))
     }
 
+    /// What the peer has asked, between its challenge and its acknowledgement. The answer waits in
+    /// [`Initiator::take_output`]: not to be sent if it is a challenge of our own, thrown back.
+    pub fn peer_challenge(&self) -> Option<u32> {
+        match &self.state {
+            State::Ack { theirs } => Some(theirs.challenge),
+            _ => None,
+        }
+    }
+
     /// Takes the bytes to write now; empty if there are none.
     pub fn take_output(&mut self) -> Vec<u8> {
         self.transport.take_output()

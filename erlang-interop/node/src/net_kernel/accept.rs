@@ -115,8 +115,8 @@ async fn run(node: &Node, stream: Stream, door: &mut Door<'_>) -> Result<(), Con
     door.from.certificates = stream.certificate_names(node.config(), Direction::In);
     let (reader, writer) = stream.split();
     let mut halves = Halves { reader, writer, remote: door.from.clone() };
-    let challenge = getrandom::u32().map_err(|_| ConnectError::Random)?;
-    let machine = Acceptor::new(node.handshake_config(), challenge, node.now())
+    let asked = node.kernel().challenges.draw()?;
+    let machine = Acceptor::new(node.handshake_config(), asked.challenge(), node.now())
         .map_err(ConnectError::Handshake)?;
     let outcome = accept(node, &mut halves, machine, door).await?;
     // A claim that is taken over at the last moment fills nothing: the slot has another owner.

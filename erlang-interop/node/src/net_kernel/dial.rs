@@ -165,9 +165,9 @@ async fn dial(node: Node, name: NodeName, claim: Claim) {
 async fn attempt(node: &Node, name: &NodeName, id: u64) -> Result<(), ConnectError> {
     let mut halves = node.open(name).await?;
     let cookie = node.kernel().cookie_for(&name.as_atom(), &node.config().admission);
-    let challenge = getrandom::u32().map_err(|_| ConnectError::Random)?;
+    let asked = node.kernel().challenges.draw()?;
     let config = node.handshake_config();
-    let machine = Initiator::new(config, name.clone(), cookie, challenge, node.now());
+    let machine = Initiator::new(config, name.clone(), cookie, asked.challenge(), node.now());
     let outcome = initiate(node, &mut halves, machine).await?;
     node.bring_up(id, halves, &outcome, Direction::Out);
     Ok(())

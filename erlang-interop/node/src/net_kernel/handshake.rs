@@ -106,6 +106,12 @@ pub(super) async fn initiate(
             Ok(Some(InitiatorEvent::Alive)) => machine.answer_alive(true, node.now()),
             _ => Ok(()),
         };
+        if machine.peer_challenge().is_some_and(|theirs| node.kernel().challenges.has(theirs)) {
+            return Err(ConnectError::Handshake(HandshakeError::Misbehaved {
+                expected: "a challenge of its own",
+                got: "one that this node has asked".to_owned(),
+            }));
+        }
         halves.write(machine.take_output()).await?;
         answered.map_err(broken)?;
         match event.map_err(broken)? {

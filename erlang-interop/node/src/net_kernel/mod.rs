@@ -5,6 +5,7 @@
 //! side. Whoever wants a connection waits on the slot, whichever side sets it up.
 
 mod accept;
+mod challenges;
 mod connection;
 mod dial;
 mod dispatch;
@@ -32,6 +33,7 @@ use crate::node::Node;
 use crate::origin::{OriginLimits, Origins};
 use crate::stats::ConnectionStats;
 use crate::transport::Remote;
+use challenges::Challenges;
 use connection::{Driver, to_the_end};
 use handshake::Halves;
 use intake::Intake;
@@ -92,6 +94,7 @@ pub(crate) struct NetKernel {
     /// Names once connected, bounded by the connections limit.
     known: Mutex<Vec<Atom>>,
     handshakes: Pending,
+    challenges: Challenges,
     attempts: Attempts,
     /// Names of `net_kernel:allow/1`; `None`: it was not called.
     allowed: RwLock<Option<Vec<Atom>>>,
@@ -108,6 +111,7 @@ impl NetKernel {
             default_cookie: RwLock::new(config.cookie.clone()),
             known: Mutex::default(),
             handshakes: Pending::new(config.pending_handshakes_max),
+            challenges: Challenges::default(),
             attempts: Attempts::new(
                 config.failed_handshakes_burst,
                 config.failed_handshakes_per_second,
