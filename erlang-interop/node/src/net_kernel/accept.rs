@@ -12,7 +12,7 @@ use super::handshake::{Doorkeeper, Halves, accept};
 use super::party;
 use super::peer::Peer;
 use super::pending::Place;
-use super::slots::{Arrival, Claim};
+use super::slots::{Arrival, Claim, Standing};
 use crate::admission::Permit;
 use crate::audit::{AuditEvent, Direction};
 use crate::error::{ConnectError, DownReason};
@@ -157,10 +157,10 @@ impl Door<'_> {
         }
         loop {
             let id = self.node.kernel().new_id();
-            let peer_wins = name.as_str() > self.node.name().as_str();
-            let (claim, decision) = match self.node.kernel().slots.arrive(&atom, id, peer_wins) {
-                Ok(Arrival::Claimed(claim)) => (claim, Decision::Ok),
-                Ok(Arrival::TakenOver(claim)) => (claim, Decision::OkSimultaneous),
+            let standing = Standing::Named { wins: name.as_str() > self.node.name().as_str() };
+            let claim = match self.node.kernel().slots.arrive(&atom, id, standing) {
+                Ok(Arrival::Claimed(claim)) => claim,
+                Ok(Arrival::Simultaneous) => return Decision::OkSimultaneous,
                 // Ours goes on. Told so before ours has reached it, the peer might wait for what never
                 // comes; and if ours fails, the peer's is welcome.
                 Ok(Arrival::Refused(ours)) => match ours.wait().await {
@@ -181,7 +181,7 @@ impl Door<'_> {
                 }
             };
             self.claim = Some(claim);
-            return decision;
+            return Decision::Ok;
         }
     }
 
@@ -222,13 +222,13 @@ impl Doorkeeper for Door<'_> {
         // came meanwhile under this name must not keep its owner out.
         loop {
             let id = self.node.kernel().new_id();
-            match self.node.kernel().slots.arrive(&name, id, true) {
-                Ok(Arrival::Claimed(claim) | Arrival::TakenOver(claim)) => {
+            match self.node.kernel().slots.arrive(&name, id, Standing::Proven) {
+                Ok(Arrival::Claimed(claim)) => {
                     self.claim = Some(claim);
                     return true;
                 }
                 Ok(Arrival::Closing(peer)) => peer.wait_gone().await,
-                Ok(Arrival::Connected(_) | Arrival::Refused(_)) | Err(_) => return false,
+                Ok(_) | Err(_) => return false,
             }
         }
     }

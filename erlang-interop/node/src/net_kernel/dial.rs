@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use erlang_dist::error::Side;
 use erlang_dist::handshake::{Initiator, Status};
@@ -17,6 +18,10 @@ use crate::config::Epmd;
 use crate::error::ConnectError;
 use crate::node::Node;
 use crate::transport::{Remote, Stream, Transport, connect_tcp};
+
+/// How long a dial waits for a peer of that name that is coming in itself. Longer than honest
+/// handshakes take; one who only says the name must not keep us from dialing its owner.
+const ARRIVAL_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Node {
     /// The connection to a node, set up now if there is none.
@@ -34,6 +39,20 @@ impl Node {
                     continue;
                 }
                 Found::Wait(waiter) => waiter,
+                Found::Arriving(waiter) => {
+                    let arrived = tokio::time::timeout(ARRIVAL_PATIENCE, waiter.wait()).await;
+                    if let Ok(Ok(peer)) = arrived {
+                        return Ok(peer);
+                    }
+                    match self.kernel().slots.dial_anyway(node, id) {
+                        Some((claim, waiter)) => {
+                            self.runtime().spawn(dial(self.clone(), name.clone(), claim));
+                            waiter
+                        }
+                        // It has failed, or is up by now.
+                        None => continue,
+                    }
+                }
                 Found::Claimed(claim, waiter) => {
                     // A task of its own: who asked may give up, others may wait too.
                     let dialing = dial(self.clone(), name.clone(), claim);

@@ -63,6 +63,7 @@ pub(super) struct Claim {
 
 struct Setup {
     owner: u64,
+    /// Whether we dial. Else somebody claims to be that node, and may have to prove it still.
     dialing: bool,
     done: Promise,
     /// Dropped when another owner takes the slot over.
@@ -92,19 +93,31 @@ pub(super) enum Found {
     Connected(Arc<Peer>),
     /// A connection that is being taken down.
     Closing(Arc<Peer>),
+    /// We dial already.
     Wait(SetupWaiter),
+    /// Somebody of that name is coming in, and may be who it says: worth a short wait.
+    Arriving(SetupWaiter),
     Claimed(Claim, SetupWaiter),
 }
 
 /// What an acceptor finds.
 pub(super) enum Arrival {
     Claimed(Claim),
-    /// The slot was being set up; it belongs to the arriving peer now.
-    TakenOver(Claim),
+    /// We dial it, too, and give way once it has proven to be who it says.
+    Simultaneous,
     /// Our own attempt goes on; this is where its end is told.
     Refused(SetupWaiter),
     Connected(Arc<Peer>),
     Closing(Arc<Peer>),
+}
+
+/// How sure it is that an arriving peer is who it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has said a name. `wins`: whether that is greater than ours, which decides when both dial.
+    Named { wins: bool },
+    /// It knows the cookie.
+    Proven,
 }
 
 fn setup(owner: u64, dialing: bool) -> (Setup, Claim, SetupWaiter) {
@@ -113,6 +126,17 @@ fn setup(owner: u64, dialing: bool) -> (Setup, Claim, SetupWaiter) {
     let (alive, taken_over) = oneshot::channel();
     let setup = Setup { owner, dialing, done, _owner_alive: alive };
     (setup, Claim { id: owner, taken_over }, waiter)
+}
+
+impl Setup {
+    /// Gives it to another owner; the one before learns of it.
+    fn hand_over(&mut self, owner: u64, dialing: bool) -> Claim {
+        let (alive, taken_over) = oneshot::channel();
+        self.owner = owner;
+        self.dialing = dialing;
+        self._owner_alive = alive;
+        Claim { id: owner, taken_over }
+    }
 }
 
 impl Slots {
@@ -161,8 +185,9 @@ impl Slots {
         match table.slots.get(node) {
             Some(Slot::Up(peer, _)) if peer.is_closed() => Ok(Found::Closing(Arc::clone(peer))),
             Some(Slot::Up(peer, _)) => Ok(Found::Connected(Arc::clone(peer))),
-            Some(Slot::Setup(setup)) => Ok(Found::Wait(Arc::clone(&setup.done.0))),
-            None if table.slots.len() >= self.max => Err(ConnectError::TooMany { max: self.max }),
+            Some(Slot::Setup(setup)) if setup.dialing => Ok(Found::Wait(Arc::clone(&setup.done.0))),
+            Some(Slot::Setup(setup)) => Ok(Found::Arriving(Arc::clone(&setup.done.0))),
+            None if self.is_full(&table) => Err(ConnectError::TooMany { max: self.max }),
             None => {
                 let (setup, claim, waiter) = setup(id, true);
                 table.slots.insert(node.clone(), Slot::Setup(setup));
@@ -171,29 +196,47 @@ impl Slots {
         }
     }
 
-    /// For an acceptor. `peer_wins`: whether the peer's name is greater than ours, which decides
-    /// when both dial.
+    /// For a dialer that has waited long enough for who is coming in: the right to dial, unless the
+    /// slot has changed meanwhile. Who comes in can take it back with a proof.
+    pub(super) fn dial_anyway(&self, node: &Atom, id: u64) -> Option<(Claim, SetupWaiter)> {
+        let mut table = self.write();
+        match table.slots.get_mut(node) {
+            Some(Slot::Setup(setup)) if !setup.dialing => {
+                Some((setup.hand_over(id, true), Arc::clone(&setup.done.0)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether there are as many connections as may be. Who has proven nothing yet is no connection,
+    /// and how many of those there are is bounded where they are accepted.
+    fn is_full(&self, table: &Table) -> bool {
+        let counts =
+            |slot: &&Slot| matches!(slot, Slot::Up(..) | Slot::Setup(Setup { dialing: true, .. }));
+        table.slots.len() >= self.max && table.slots.values().filter(counts).count() >= self.max
+    }
+
+    /// For an acceptor.
     pub(super) fn arrive(
         &self,
         node: &Atom,
         id: u64,
-        peer_wins: bool,
+        standing: Standing,
     ) -> Result<Arrival, ConnectError> {
         let mut table = self.write();
         if table.shut {
             return Err(ConnectError::NotAlive);
         }
-        let full = table.slots.len() >= self.max;
+        let full = self.is_full(&table);
         match table.slots.get_mut(node) {
             Some(Slot::Up(peer, _)) if peer.is_closed() => Ok(Arrival::Closing(Arc::clone(peer))),
             Some(Slot::Up(peer, _)) => Ok(Arrival::Connected(Arc::clone(peer))),
-            Some(Slot::Setup(setup)) if peer_wins || !setup.dialing => {
-                let (alive, taken_over) = oneshot::channel();
-                let simultaneous = std::mem::replace(&mut setup.dialing, false);
-                setup.owner = id;
-                setup._owner_alive = alive;
-                let claim = Claim { id, taken_over };
-                Ok(if simultaneous { Arrival::TakenOver(claim) } else { Arrival::Claimed(claim) })
+            Some(Slot::Setup(setup)) if !setup.dialing || standing == Standing::Proven => {
+                Ok(Arrival::Claimed(setup.hand_over(id, false)))
+            }
+            // A name alone ends no attempt of ours: anybody can say it.
+            Some(Slot::Setup(_)) if standing == (Standing::Named { wins: true }) => {
+                Ok(Arrival::Simultaneous)
             }
             Some(Slot::Setup(setup)) => Ok(Arrival::Refused(Arc::clone(&setup.done.0))),
             None if full => Err(ConnectError::TooMany { max: self.max }),
@@ -211,7 +254,13 @@ impl Slots {
         if table.shut {
             return false;
         }
+        // Others may have come up since this one said its name. Ours was counted when it began.
+        let full = self.is_full(&table);
         match table.slots.remove(node) {
+            Some(Slot::Setup(setup)) if setup.owner == owner && full && !setup.dialing => {
+                setup.done.0.set(Err(ConnectError::TooMany { max: self.max }));
+                false
+            }
             Some(Slot::Setup(setup)) if setup.owner == owner => {
                 table.slots.insert(node.clone(), Slot::Up(peer, Some(setup.done)));
                 true
@@ -277,5 +326,45 @@ impl Slots {
         });
         peers.sort_unstable_by_key(|peer| peer.id());
         peers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use erlang_term::atom;
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_name_alone_ends_no_dial_and_a_proof_does() {
+        let (slots, node) = (Slots::new(10), atom!("z@h"));
+        let Ok(Found::Claimed(mut ours, _)) = slots.dial(&node, 1) else { panic!("free") };
+        let said = slots.arrive(&node, 2, Standing::Named { wins: true });
+        assert!(matches!(said, Ok(Arrival::Simultaneous)));
+        let said = slots.arrive(&node, 3, Standing::Named { wins: false });
+        assert!(matches!(said, Ok(Arrival::Refused(_))));
+        assert!((&mut ours.taken_over).now_or_never().is_none());
+        let Ok(Arrival::Claimed(_)) = slots.arrive(&node, 4, Standing::Proven) else {
+            panic!("it is who it says")
+        };
+        assert!((&mut ours.taken_over).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_dial_waits_for_who_comes_in_and_then_no_longer() {
+        let (slots, node) = (Slots::new(1), atom!("z@h"));
+        assert!(slots.dial_anyway(&node, 1).is_none());
+        let Ok(Arrival::Claimed(mut early)) =
+            slots.arrive(&node, 2, Standing::Named { wins: false })
+        else {
+            panic!("free")
+        };
+        assert!(matches!(slots.dial(&node, 3), Ok(Found::Arriving(_))));
+        assert!(slots.dial_anyway(&node, 3).is_some());
+        assert!((&mut early.taken_over).now_or_never().is_some());
+        assert!(matches!(slots.dial(&node, 4), Ok(Found::Wait(_))));
+        // Now it is one that is meant to be a connection, and there may be one.
+        assert!(slots.dial(&atom!("y@h"), 5).is_err());
     }
 }

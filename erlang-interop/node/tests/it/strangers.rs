@@ -119,6 +119,34 @@ async fn a_stranger_cannot_replace_a_connection() {
 }
 
 #[tokio::test]
+async fn a_stranger_under_a_name_does_not_keep_us_from_dialing_its_owner() {
+    let (a, b) = (node("da").await, node("db").await);
+    let mut early = Dialer::dial(&b, named(&a), "a_wrong_cookie").await;
+    soon(early.until_welcome()).await;
+    b.connect(a.name()).await.expect("connected, though a stranger said that name first");
+    assert!(!soon(early.until_closed()).await);
+    assert_eq!(b.nodes(NodeFilter::Connected), [a.name().clone()]);
+}
+
+#[tokio::test]
+async fn strangers_who_only_say_names_use_up_no_connections() {
+    let mut config = harness::config("few");
+    config.connections_max = 2;
+    let b = Node::start(config).await.expect("started");
+    let mut silent = Vec::new();
+    for number in 0..3 {
+        let name = NodeName::new(&format!("silent{number}@127.0.0.1")).expect("a name");
+        let mut stranger = Dialer::dial(&b, name, "a_wrong_cookie").await;
+        soon(stranger.until_welcome()).await;
+        silent.push(stranger);
+    }
+    let (one, two, three) = (node("fa").await, node("fb").await, node("fc").await);
+    one.connect(b.name()).await.expect("a connection is free");
+    b.connect(two.name()).await.expect("another one, too");
+    three.connect(b.name()).await.expect_err("now there are two");
+}
+
+#[tokio::test]
 async fn a_stranger_under_a_name_does_not_keep_its_owner_out() {
     let (a, b) = (node("oa").await, node("ob").await);
     let mut early = Dialer::dial(&b, named(&a), "a_wrong_cookie").await;
