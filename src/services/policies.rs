@@ -1,5 +1,6 @@
 //! `HAR.ControlPlane.PolicyEngine`.
 
+use erlang_interop::node::held_bytes;
 use erlang_interop::otp::{Exception, FunctionsBuilder, Outcome};
 use erlang_interop::term::{Term, atom, term};
 
@@ -69,8 +70,18 @@ pub(super) fn evaluate(
     })
 }
 
+/// Memory that one policy may hold, so that all together stay below 64 MiB.
+const POLICY_BYTES_MAX: usize = 64 * 1024;
+
+fn read(policy: &Term) -> Result<Policy, Exception> {
+    if held_bytes(policy, POLICY_BYTES_MAX + 1) > POLICY_BYTES_MAX {
+        return Err(Exception::system_limit());
+    }
+    shapes::map(policy).map(|map| Policy::from_map(&map))
+}
+
 pub(super) fn add(plane: &ControlPlane, policy: &Term) -> Outcome {
-    let policy = Policy::from_map(&shapes::map(policy)?);
+    let policy = read(policy)?;
     Ok(changed(plane.policies_mut().add(policy)))
 }
 
@@ -82,10 +93,8 @@ pub(super) fn remove(plane: &ControlPlane, name: &Term) -> Term {
 }
 
 pub(super) fn load(plane: &ControlPlane, policies: &Term) -> Outcome {
-    let policies = shapes::list(policies)?
-        .iter()
-        .map(|policy| shapes::map(policy).map(|map| Policy::from_map(&map)))
-        .collect::<Result<Vec<_>, Exception>>()?;
+    let policies =
+        shapes::list(policies)?.iter().map(read).collect::<Result<Vec<_>, Exception>>()?;
     Ok(changed(plane.policies_mut().load(policies)))
 }
 
@@ -129,6 +138,17 @@ pub(super) fn state(plane: &ControlPlane) -> Term {
 mod tests {
     use super::*;
     use crate::semantic::{Kind, Map, Operation};
+
+    #[test]
+    fn a_policy_that_is_too_long_is_refused() {
+        let plane = ControlPlane::new(false);
+        let of = |bytes: usize| term!(#{name => (Term::string(&"n".repeat(bytes))), type => deny});
+        let before = plane.policies().policies().len();
+        add(&plane, &of(POLICY_BYTES_MAX)).unwrap_err();
+        load(&plane, &Term::list([of(POLICY_BYTES_MAX)])).unwrap_err();
+        assert_eq!(plane.policies().policies().len(), before);
+        assert_eq!(add(&plane, &of(100)), Ok(term!(ok)));
+    }
 
     #[test]
     fn policies_filter_and_are_counted() {

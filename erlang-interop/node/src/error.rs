@@ -187,6 +187,13 @@ pub enum SpawnError {
         /// The limit.
         max: usize,
     },
+    /// What it would keep for its peer does not fit with what is kept for peers already:
+    /// `system_limit`.
+    #[error("there is no room for the {bytes} bytes that it keeps")]
+    TooManyBytes {
+        /// What it would keep.
+        bytes: usize,
+    },
     /// The wanted name can't be had.
     #[error(transparent)]
     Register(#[from] RegisterError),

@@ -78,5 +78,6 @@ pub use process::{Context, ProcessInfo, ReceiveTimeout};
 pub use spawn::{Mfa, ProcessFuture, SpawnOptions, Spawned, Spawner};
 pub use spawn_request::{SpawnReplies, SpawnRequestOptions};
 pub use stats::ConnectionStats;
+pub use weight::held as held_bytes;
 
 pub use erlang_dist::{Cookie, Creation, DistributionFlags, NodeName};

@@ -17,6 +17,7 @@ use crate::limits::ORIGINS_GONE_KEPT;
 pub(crate) struct OriginLimits {
     pub(crate) calls_max: usize,
     pub(crate) processes_max: usize,
+    pub(crate) kept_bytes_max: usize,
 }
 
 /// A peer that something is done for. Clones are the same one.
@@ -29,6 +30,7 @@ struct Inner {
     number: AtomicU32,
     calls: Use,
     processes: Use,
+    kept: Use,
     refused_told: AtomicBool,
 }
 
@@ -55,27 +57,30 @@ pub struct OverBudget {
 #[derive(Debug)]
 pub struct CallInFlight(Origin);
 
-/// A process that lives for a peer; dropped at its end.
+/// A process that lives for a peer, and the bytes that it keeps for it; dropped at its end.
 #[derive(Debug)]
-pub(crate) struct LiveProcess(Origin);
+pub(crate) struct LiveProcess {
+    origin: Origin,
+    kept: AtomicUsize,
+}
 
 impl Use {
     fn new(what: &'static str, max: usize) -> Self {
         Self { what, max, used: AtomicUsize::new(0), told: AtomicBool::new(false) }
     }
 
-    fn add(&self) -> Result<(), OverBudget> {
-        if self.used.fetch_add(1, Ordering::Relaxed) < self.max {
+    fn add(&self, more: usize) -> Result<(), OverBudget> {
+        if self.used.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= self.max {
             return Ok(());
         }
-        self.used.fetch_sub(1, Ordering::Relaxed);
+        self.used.fetch_sub(more, Ordering::Relaxed);
         let first = !self.told.swap(true, Ordering::Relaxed);
         Err(OverBudget { what: self.what, max: self.max, first })
     }
 
-    fn remove(&self) {
+    fn remove(&self, less: usize) {
         // Half empty: what comes next is another episode.
-        if self.used.fetch_sub(1, Ordering::Relaxed) <= self.max / 2 {
+        if self.used.fetch_sub(less, Ordering::Relaxed) <= self.max / 2 {
             self.told.store(false, Ordering::Relaxed);
         }
     }
@@ -88,6 +93,7 @@ impl Origin {
             number: AtomicU32::new(0),
             calls: Use::new("calls in flight", limits.calls_max),
             processes: Use::new("processes", limits.processes_max),
+            kept: Use::new("bytes kept by processes", limits.kept_bytes_max),
             refused_told: AtomicBool::new(false),
         }))
     }
@@ -107,11 +113,12 @@ impl Origin {
     /// # Errors
     /// When as many run as may.
     pub fn begin_call(&self) -> Result<CallInFlight, OverBudget> {
-        self.0.calls.add().map(|()| CallInFlight(self.clone()))
+        self.0.calls.add(1).map(|()| CallInFlight(self.clone()))
     }
 
     pub(crate) fn begin_process(&self) -> Result<LiveProcess, OverBudget> {
-        self.0.processes.add().map(|()| LiveProcess(self.clone()))
+        let live = || LiveProcess { origin: self.clone(), kept: AtomicUsize::new(0) };
+        self.0.processes.add(1).map(|()| live())
     }
 
     /// Whether a refused call is worth a line in the log: it is the first since the peer's last
@@ -153,19 +160,32 @@ impl fmt::Debug for Origin {
 
 impl Drop for CallInFlight {
     fn drop(&mut self) {
-        self.0.0.calls.remove();
+        self.0.0.calls.remove(1);
     }
 }
 
 impl LiveProcess {
     pub(crate) fn origin(&self) -> &Origin {
-        &self.0
+        &self.origin
+    }
+
+    /// Counts bytes that the process keeps for its peer until it ends, whatever it does.
+    pub(crate) fn keep(&self, bytes: usize) -> Result<(), OverBudget> {
+        self.origin.0.kept.add(bytes)?;
+        self.kept.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Such bytes.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for LiveProcess {
     fn drop(&mut self) {
-        self.0.0.processes.remove();
+        self.origin.0.kept.remove(*self.kept.get_mut());
+        self.origin.0.processes.remove(1);
     }
 }
 
@@ -237,7 +257,7 @@ impl Origins {
             return None;
         }
         let known = self.lock().by_number.get(&number).cloned();
-        let nothing = OriginLimits { calls_max: 0, processes_max: 0 };
+        let nothing = OriginLimits { calls_max: 0, processes_max: 0, kept_bytes_max: 0 };
         Some(known.unwrap_or_else(|| Origin::new(atom!("gone"), nothing)))
     }
 }
@@ -246,7 +266,8 @@ impl Origins {
 mod tests {
     use super::*;
 
-    const LIMITS: OriginLimits = OriginLimits { calls_max: 2, processes_max: 1 };
+    const LIMITS: OriginLimits =
+        OriginLimits { calls_max: 2, processes_max: 1, kept_bytes_max: 100 };
 
     #[test]
     fn budgets_are_kept_and_told_of_once_in_a_row() {
@@ -261,7 +282,12 @@ mod tests {
         assert!(origin.begin_call().expect_err("full").first, "another episode");
         let process = origin.begin_process().expect("room");
         assert!(origin.begin_process().is_err());
+        process.keep(60).expect("room");
+        process.keep(41).expect_err("more than all its processes may keep");
+        process.keep(40).expect("room");
+        assert_eq!(process.kept(), 100);
         drop(process);
+        origin.begin_process().expect("room").keep(100).expect("what ended keeps nothing");
         assert_eq!(origin.processes(), 0);
     }
 

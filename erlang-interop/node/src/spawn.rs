@@ -14,6 +14,7 @@ use crate::monitor::MonitorTarget;
 use crate::node::Node;
 use crate::origin::{LiveProcess, Origin};
 use crate::process::{Context, MailboxLimits, Process, ProcessTask};
+use crate::weight::{HELD_BYTES_MAX, held};
 
 /// Module, function and arguments: what a peer asks to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +62,9 @@ pub struct SpawnOptions {
     pub trap_exit: bool,
     /// The peer it is started for, and counted for; else that of the process that starts it.
     pub origin: Option<Origin>,
+    /// Bytes that it keeps for its peer until it ends, such as its arguments. They count with what
+    /// waits in mailboxes; nothing is started beyond.
+    pub kept_bytes: usize,
     /// Messages its mailbox may hold. When one more comes the process is killed (links and monitors
     /// see `killed`), as a BEAM does at `max_heap_size`: the connection goes on being read, other
     /// processes don't suffer, and memory stays bounded.
@@ -79,6 +83,7 @@ impl Default for SpawnOptions {
             group_leader: None,
             trap_exit: false,
             origin: None,
+            kept_bytes: 0,
             mailbox_messages_max: u32::try_from(MAILBOX_MESSAGES_MAX).unwrap_or(u32::MAX),
             mailbox_bytes_max: MAILBOX_BYTES_MAX,
         }
@@ -123,6 +128,16 @@ impl SpawnOptions {
     #[must_use]
     pub fn on_behalf_of(mut self, origin: Option<Origin>) -> Self {
         self.origin = origin;
+        self
+    }
+
+    /// Keeping these terms for its peer until it ends.
+    #[must_use]
+    pub fn keeping<'a>(mut self, terms: impl IntoIterator<Item = &'a Term>) -> Self {
+        if self.origin.is_some() {
+            self.kept_bytes +=
+                terms.into_iter().map(|term| held(term, HELD_BYTES_MAX)).sum::<usize>();
+        }
         self
     }
 
@@ -200,7 +215,20 @@ impl Node {
         let mailboxes = Arc::clone(self.mailboxes());
         let process = Process::new(self.table().new_pid(), leader, limits, mailboxes, lives_for);
         process.lock().trap_exit = options.trap_exit;
+        if options.kept_bytes > 0 && !self.keep(&process, options.kept_bytes) {
+            return Err(SpawnError::TooManyBytes { bytes: options.kept_bytes });
+        }
         Ok(process)
+    }
+
+    /// Counts bytes that a process keeps for its peer; whether there is room.
+    pub(crate) fn keep(&self, process: &Process, bytes: usize) -> bool {
+        process.keep(bytes).unwrap_or_else(|over| {
+            if let Some(origin) = process.origin() {
+                self.tell_over_budget(origin, over);
+            }
+            false
+        })
     }
 
     /// A place in a peer's budget of processes.

@@ -213,7 +213,8 @@ impl Node {
         let mfa = Mfa { module: order.mfa.module, function: order.mfa.function, args };
         let options = SpawnOptions::new()
             .group_leader(order.group_leader)
-            .on_behalf_of(Some(peer.origin().clone()));
+            .on_behalf_of(Some(peer.origin().clone()))
+            .keeping([&order.args]);
         let process = match self.new_process(None, &options) {
             Ok(process) => process,
             // The connection is about to close, which tells the peer what a BEAM that halts tells it.

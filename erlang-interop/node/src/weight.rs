@@ -27,7 +27,7 @@ pub(crate) fn weight(term: &Term, enough: usize) -> usize {
 pub(crate) const HELD_BYTES_MAX: usize = 1 << 31;
 
 /// About the memory that a term holds, counting what it shares with others, too; `enough` as above.
-pub(crate) fn held(term: &Term, enough: usize) -> usize {
+pub fn held(term: &Term, enough: usize) -> usize {
     walk(term, HELD, enough)
 }
 

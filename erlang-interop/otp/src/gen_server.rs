@@ -200,7 +200,7 @@ impl Superior {
     fn ends_it(&self, message: &Message) -> bool {
         let Some(exit) = message.as_exit() else { return false };
         match &self.parent {
-            Some(parent) => exit.from == *parent,
+            Some(parent) => message.is_from_here() && exit.from == *parent,
             // Who was started by the node is ended by the node.
             None => message.is_from_here() && exit.from == self.node,
         }

@@ -44,6 +44,7 @@ impl NetKernel {
         let (module, function, parent) = (module.clone(), function.clone(), from.pid().clone());
         let options =
             SpawnOptions::new().group_leader(leader.clone()).on_behalf_of(context.asker());
+        let options = options.keeping(&arguments);
         let started = context.spawn(options, move |own| async move {
             if link {
                 own.link(&parent).await;

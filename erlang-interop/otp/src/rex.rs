@@ -79,7 +79,8 @@ impl Rex {
             return answer(context, back, refused).await;
         };
         let functions = self.functions.clone();
-        let mut options = SpawnOptions::new().on_behalf_of(context.asker());
+        let mut options =
+            SpawnOptions::new().on_behalf_of(context.asker()).keeping(&work.arguments);
         options.group_leader.clone_from(&work.leader);
         let to = back.clone();
         let started = context.spawn(options, move |own| async move {

@@ -272,6 +272,10 @@ impl Supervisor {
         let functions = self.functions.clone();
         let ancestors = ancestors(context);
         let options = SpawnOptions::new().link().on_behalf_of(task.origin.clone());
+        let options = match &start {
+            Start::Wait { .. } => options,
+            Start::Run { callers, work } => options.keeping([callers]).keeping(&work.arguments),
+        };
         let started = context.spawn(options, move |own| async move {
             own.put(atom!("$ancestors"), ancestors);
             run(own, functions, start).await
@@ -344,6 +348,12 @@ async fn run(mut context: Context, functions: Functions, start: Start) -> ExitRe
     let (callers, work, answer_to) = match start {
         Start::Run { callers, work } => (callers, work, None),
         Start::Wait { owner, monitor } => match wait(&mut context, &owner, monitor).await {
+            // They were counted in the mailbox until now.
+            Ok((callers, work, _))
+                if !context.keep([&callers].into_iter().chain(&work.arguments)) =>
+            {
+                return ExitReason::Other(term!(system_limit));
+            }
             Ok((callers, work, answer_to)) => (callers, work, Some(answer_to)),
             Err(reason) => return reason,
         },

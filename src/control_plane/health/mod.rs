@@ -59,6 +59,9 @@ impl Status {
 /// Most backends whose health is kept: callers can register any name.
 const BACKENDS_MAX: usize = 100_000;
 
+/// Bytes of the id of a backend: all ids together stay below 50 MiB.
+const ID_BYTES_MAX: usize = 512;
+
 /// The health of all backends, by id (`type:name`).
 ///
 /// Three things say whether a backend is used: what [checks](check) found or somebody set, and the
@@ -198,8 +201,11 @@ impl HealthChecker {
         (from != to).then_some(HealthChange { from, to })
     }
 
-    /// `None`: as many are known as may be.
+    /// `None`: as many are known as may be, or the id is too long.
     fn entry(&mut self, id: &str) -> Option<&mut Entry> {
+        if id.len() > ID_BYTES_MAX {
+            return None;
+        }
         if self.known.len() >= BACKENDS_MAX && !self.known.contains_key(id) {
             return None;
         }
@@ -228,6 +234,15 @@ fn id_of(map: &Map) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_has_so_many_bytes() {
+        let mut health = HealthChecker::default();
+        let long = "x".repeat(ID_BYTES_MAX + 1);
+        assert_eq!(health.set(&long, Status::Healthy), None);
+        assert!(health.set(&long[1..], Status::Healthy).is_some());
+        assert_eq!(health.all().count(), 1);
+    }
 
     #[test]
     fn unknown_is_usable_unless_strict() {

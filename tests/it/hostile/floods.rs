@@ -191,6 +191,11 @@ const PROCESSES: &[Case] = &[
     inside("processes that sleep for a while", Connected, Stays, |s| {
         spawns(s, 5_000, &Term::Nil, &term!({timer, sleep, 1}), &term!([1500]));
     }),
+    inside("processes that sleep on long arguments", Connected, Stays, |s| {
+        let parents = term!([(mebibyte(0))]);
+        let arguments = term!([(s.pid(1)), (parents), timer, sleep, [1500]]);
+        spawns(s, 400, &Term::Nil, &term!({proc_lib, init_p, 5}), &arguments);
+    }),
     inside("processes with options that are none", Connected, Stays, |s| {
         spawns(s, 5_000, &term!([nonsense, {a, b, c}]), &term!({erlang, node, 0}), &Term::Nil);
     }),
@@ -211,6 +216,13 @@ const PROCESSES: &[Case] = &[
         });
     }),
 ];
+
+/// A binary, each another one.
+fn mebibyte(number: u32) -> Term {
+    let mut bytes = vec![b'x'; 1 << 20];
+    bytes[..4].copy_from_slice(format!("{number:04}").as_bytes());
+    Term::binary(bytes)
+}
 
 const MESSAGES: &[Case] = &[
     inside("messages to nobody", Connected, Stays, |s| {
@@ -247,6 +259,20 @@ const MESSAGES: &[Case] = &[
             let pid = s.pid(1);
             let join = term!({join, (&pid), (Term::from(n)), (s.pid(n))});
             (term!({6, (&pid), @"", pg}), Some(join))
+        });
+    }),
+    inside("backends with long names", Connected, Stays, |s| {
+        frames(s, 400, |s, n| {
+            let cast = term!({@"$gen_cast", {set_health, (mebibyte(n)), healthy}});
+            (term!({6, (s.pid(1)), @"", @"Elixir.HAR.ControlPlane.HealthChecker"}), Some(cast))
+        });
+    }),
+    inside("policies that are long", Connected, Stays, |s| {
+        frames(s, 400, |s, n| {
+            let policy =
+                term!(#{name => (mebibyte(n)), type => deny, condition => #{site => nowhere}});
+            let cast = term!({@"$gen_cast", {add_policy, (policy)}});
+            (term!({6, (s.pid(1)), @"", @"Elixir.HAR.ControlPlane.PolicyEngine"}), Some(cast))
         });
     }),
     inside("locks in global", Connected, Stays, |s| {

@@ -294,6 +294,8 @@ impl Node {
         let limits = OriginLimits {
             calls_max: self.config().peer_calls_max,
             processes_max: self.config().peer_processes_max,
+            // Half, so that one peer alone leaves room for what others have to say.
+            kept_bytes_max: self.config().mailboxes_bytes_max / 2,
         };
         let origin = kernel.origins.connected(&name, limits);
         let peer = Arc::new(Peer::new(

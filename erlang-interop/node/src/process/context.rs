@@ -17,6 +17,7 @@ use crate::node::Node;
 use crate::origin::{ConnectionNumber, Origin};
 use crate::spawn::{Mfa, SpawnOptions, Spawned};
 use crate::spawn_request::SpawnRequestOptions;
+use crate::weight::{HELD_BYTES_MAX, held};
 
 /// The running process itself: what Erlang code calls without naming a process.
 ///
@@ -69,6 +70,17 @@ impl Context {
             0 => self.process.origin().map_or(0, Origin::number),
             number => number,
         }
+    }
+
+    /// Keeps these terms for the peer that the process lives for, until it ends. `false`: there is no
+    /// room for them, and the process should end.
+    #[must_use]
+    pub fn keep<'a>(&self, terms: impl IntoIterator<Item = &'a Term>) -> bool {
+        if self.process.origin().is_none() {
+            return true;
+        }
+        let bytes = terms.into_iter().map(|term| held(term, HELD_BYTES_MAX)).sum();
+        self.node.keep(&self.process, bytes)
     }
 
     /// The node the process runs on.

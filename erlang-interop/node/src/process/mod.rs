@@ -29,7 +29,7 @@ use crate::alias::AliasMode;
 use crate::link::Link;
 use crate::message::Message;
 use crate::monitor::{Monitor, Watcher};
-use crate::origin::{LiveProcess, Origin};
+use crate::origin::{LiveProcess, Origin, OverBudget};
 use crate::spawn_request::PendingSpawn;
 
 pub use context::{Context, ReceiveTimeout};
@@ -137,6 +137,14 @@ impl Process {
         self.lives_for.as_ref().map(LiveProcess::origin)
     }
 
+    /// Counts bytes that it keeps for its peer until it ends; whether all processes together have room
+    /// for them.
+    pub(crate) fn keep(&self, bytes: usize) -> Result<bool, OverBudget> {
+        let Some(live) = &self.lives_for else { return Ok(true) };
+        live.keep(bytes)?;
+        Ok(self.mailboxes.add(bytes, live.kept()))
+    }
+
     /// The state. A panic while it is held leaves it usable: each change is complete in itself.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -223,7 +231,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.mailboxes.remove(*self.peer_bytes.get_mut());
+        let kept = self.lives_for.as_ref().map_or(0, LiveProcess::kept);
+        self.mailboxes.remove(*self.peer_bytes.get_mut() + kept);
     }
 }
 
