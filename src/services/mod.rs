@@ -21,7 +21,8 @@ mod work;
 use std::sync::Arc;
 
 use erlang_interop::node::{Node, SpawnError};
-use erlang_interop::otp::{Functions, FunctionsBuilder};
+use erlang_interop::otp::{Functions, FunctionsBuilder, Services};
+use erlang_interop::term::atom;
 
 use crate::backends::Checker;
 use crate::cluster::{Cluster, tell_change};
@@ -55,7 +56,7 @@ pub fn node_facts(name: &str, cluster: &Cluster) -> Map {
 }
 
 /// Starts the registered servers `HAR.ControlPlane.RoutingTable` and its siblings, and what tells
-/// the other HAR nodes of this one.
+/// the other HAR nodes of this one. They are started again when they end.
 ///
 /// # Errors
 /// When a name is taken, there are too many processes, or the node stops.
@@ -66,9 +67,11 @@ pub fn start(
     cluster: &Cluster,
     functions: &Functions,
 ) -> Result<(), SpawnError> {
-    servers::start(node, plane, checker, functions)?;
+    let mut services = Services::new(node);
+    servers::start(&mut services, plane, checker, functions)?;
     let (table, teller) = (regions::Table::new(plane, functions), node.clone());
-    cluster.peers.start(node, Arc::new(table))?;
+    cluster.peers.start(&mut services, Arc::new(table))?;
+    services.supervise(atom!("Elixir.HAR.Supervisor"))?;
     plane.on_table_change(move || tell_change(&teller));
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! The registered servers of the control plane, for callers that use `GenServer.call/2` by name.
 // spec: contract 1.3
 
-use erlang_interop::node::{Context, Node, SpawnError, SpawnOptions};
+use erlang_interop::node::{Context, SpawnError};
 use erlang_interop::otp::gen_message::From;
-use erlang_interop::otp::gen_server::{self, Answer, GenServer, Next};
-use erlang_interop::otp::{Caller, Exception, Functions, Outcome};
+use erlang_interop::otp::gen_server::{Answer, GenServer, Next};
+use erlang_interop::otp::{Caller, Exception, Functions, Outcome, Services};
 use erlang_interop::term::{Atom, Term, atom, term};
 
 use super::health::{HEALTH_CHECKER, all, check_now, status_term};
@@ -34,21 +34,26 @@ const ROLES: &[(Role, &str)] = &[
 ];
 
 pub(super) fn start(
-    node: &Node,
+    services: &mut Services,
     plane: &ControlPlane,
     checker: &Checker,
     functions: &Functions,
 ) -> Result<(), SpawnError> {
     for (role, name) in ROLES.iter().copied() {
         let name = Atom::from_checked(name);
-        let (plane, functions) = (plane.clone(), functions.clone());
-        let checker = checker.clone();
-        let server = Server { role, name: name.clone(), plane, checker, functions };
-        gen_server::start(node, SpawnOptions::new().name(name), server)?;
+        let server = Server {
+            role,
+            name: name.clone(),
+            plane: plane.clone(),
+            checker: checker.clone(),
+            functions: functions.clone(),
+        };
+        services.add(&name, move |_| server.clone())?;
     }
     Ok(())
 }
 
+#[derive(Clone)]
 struct Server {
     role: Role,
     name: Atom,

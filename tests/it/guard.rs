@@ -91,6 +91,25 @@ fn a_request_to_a_server_needs_the_same_leave_as_the_call() {
 }
 
 #[test]
+fn servers_that_a_peer_ends_are_there_again() {
+    let beam = Beam::start();
+    let mut command = beam.command();
+    command.env("HAR_CALLS_ALLOW", "*,erlang:exit/2,sys:*");
+    command.args(["start", "--no-epmd", "--cookie", "C"]);
+    let har = Running::start(command);
+    har.wait_for("Ctrl-C stops it.");
+    let code = "N = 'har@127.0.0.1', W = fun(S) -> rpc:call(N, erlang, whereis, [S]) end, \
+        Until = fun(F, S, Old) -> case W(S) of P when is_pid(P), P =/= Old -> P; \
+          _ -> timer:sleep(10), F(F, S, Old) end end, \
+        [begin Old = W(S), exit(Old, kill), New = Until(Until, S, Old), \
+          ok = sys:terminate({S, N}, normal), Until(Until, S, New) end \
+         || S <- ['Elixir.HAR.ControlPlane.RoutingTable', 'Elixir.HAR.Cluster.Exchange']], \
+        R = gen_server:call({'Elixir.HAR.ControlPlane.RoutingTable', N}, get_routes), \
+        io:format(\"~p\", [length(R) > 0])";
+    assert_eq!(beam.eval("C", code), "true");
+}
+
+#[test]
 fn who_is_denied_is_told_and_the_log_and_the_audit_say_by_which_rule() {
     let beam = Beam::start();
     let (har, audit, _directory) =

@@ -39,4 +39,4 @@ pub use builtin::memory;
 pub use functions::{Call, Caller, Functions, FunctionsBuilder, Outcome};
 pub use policy::{CallPolicy, Decision};
 pub use reason::{Class, Exception, Frame};
-pub use standard::{Standard, StandardOptions, standard};
+pub use standard::{Services, Standard, StandardOptions, standard};

@@ -100,15 +100,24 @@ const SERVICE_RESTARTS: usize = 100;
 const SERVICE_RESTART_PERIOD: Duration = Duration::from_secs(10);
 
 /// Services that keep nothing their peers don't forget with them, so that a new one is as good as
-/// the old.
-struct Services {
+/// the old: they are started again when they end.
+#[derive(Debug)]
+pub struct Services {
     node: Node,
     running: Vec<(ChildSpec, Pid)>,
 }
 
 impl Services {
+    /// None yet.
+    pub fn new(node: &Node) -> Self {
+        Self { node: node.clone(), running: Vec::new() }
+    }
+
     /// Starts a service under its name, and remembers how.
-    fn add<S: GenServer>(
+    ///
+    /// # Errors
+    /// When the name is taken, there are too many processes, or the node stops.
+    pub fn add<S: GenServer>(
         &mut self,
         name: &Atom,
         make: impl Fn(&Node) -> S + Send + Sync + 'static,
@@ -127,6 +136,21 @@ impl Services {
         });
         self.running.push((spec, pid.clone()));
         Ok(pid)
+    }
+
+    /// From here on they are started again when they end, by a process of this name. The node shuts down
+    /// when that gives up.
+    ///
+    /// # Errors
+    /// As [`Services::add`].
+    pub fn supervise(self, name: Atom) -> Result<(), SpawnError> {
+        let node = self.node.clone();
+        watch(&node, vec![self.adopted(name)?])
+    }
+
+    fn adopted(self, name: Atom) -> Result<Pid, SpawnError> {
+        let intensity = Intensity::new(SERVICE_RESTARTS, SERVICE_RESTART_PERIOD);
+        supervisor::adopt(&self.node, SpawnOptions::new().name(name), intensity, self.running)
     }
 }
 
@@ -148,7 +172,7 @@ pub fn standard(
     if !node.set_spawner(Arc::new(FunctionSpawner::new(functions.clone()))) {
         tracing::warn!("the node has a spawner already; that one stays");
     }
-    let mut services = Services { node: node.clone(), running: Vec::new() };
+    let mut services = Services::new(node);
     let user = services.add(&atom!("user"), |_| User)?;
     node.set_group_leader(user.clone());
     services.add(&atom!("logger_proxy"), |_| LoggerProxy)?;
@@ -172,9 +196,7 @@ pub fn standard(
         services.add(&name, move |_| served.server())?;
         pg.push((name, scope));
     }
-    let intensity = Intensity::new(SERVICE_RESTARTS, SERVICE_RESTART_PERIOD);
-    let top = SpawnOptions::new().name(atom!("kernel_safe_sup"));
-    let mut watched = vec![supervisor::adopt(node, top, intensity, services.running)?];
+    let mut watched = vec![services.adopted(atom!("kernel_safe_sup"))?];
     let global = if options.global { Some(Global::start(node)?) } else { None };
     watched.extend(global.as_ref().map(|global| global.pid().clone()));
     if options.diagnostics {

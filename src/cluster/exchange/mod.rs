@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use erlang_interop::node::{
-    Context, ExitReason, MonitorNodesOptions, Node, NodeFilter, SpawnError, SpawnOptions,
+    Context, ExitReason, MonitorNodesOptions, Node, NodeFilter, SpawnError,
 };
-use erlang_interop::otp::Caller;
-use erlang_interop::otp::gen_server::{self, GenServer, Next};
+use erlang_interop::otp::gen_server::{GenServer, Next};
+use erlang_interop::otp::{Caller, Services};
 use erlang_interop::term::{Atom, Term, atom, term};
 
 use super::Place;
@@ -89,16 +89,24 @@ impl Peers {
     ///
     /// # Errors
     /// When the name is taken, there are too many processes, or the node stops.
-    pub fn start(&self, node: &Node, table: Arc<dyn SharedTable>) -> Result<(), SpawnError> {
-        let server = Exchange { peers: self.clone(), table, asked: None, refused: HashMap::new() };
-        gen_server::start(node, SpawnOptions::new().name(name()).trap_exit(), server).map(drop)
+    pub fn start(
+        &self,
+        services: &mut Services,
+        table: Arc<dyn SharedTable>,
+    ) -> Result<(), SpawnError> {
+        let peers = self.clone();
+        let exchange = move |_: &Node| {
+            let (peers, table) = (peers.clone(), Arc::clone(&table));
+            Exchange { peers, table, asked: None, refused: HashMap::new() }
+        };
+        services.add(&name(), exchange).map(drop)
     }
 }
 
 /// Has this node tell the others that its routing table is another.
 pub fn tell_change(node: &Node) {
     if let Some(exchange) = node.whereis(&name()) {
-        // A message to a process of this node never waits; if it has ended, the node stops.
+        // A message to a process of this node never waits; a new exchange tells all anyway.
         let _ = node.send_now(&exchange, term!(changed));
     }
 }
@@ -120,6 +128,9 @@ impl GenServer for Exchange {
     async fn init(&mut self, context: &mut Context) -> Result<(), ExitReason> {
         let node = context.node().clone();
         node.monitor_nodes(context.pid(), MonitorNodesOptions::default());
+        // It may be a new one, which was not told who has left meanwhile.
+        let connected = node.nodes(NodeFilter::Visible);
+        self.peers.lock().retain(|peer, _| connected.contains(peer));
         self.tell_all(context).await;
         Ok(())
     }
