@@ -201,9 +201,11 @@ impl CallPolicy for CallGuard {
         known.unwrap_or_else(|| {
             let decision = self.decided_by(which, module.as_str(), function.as_str(), arity);
             let mut decided = self.decided.write().unwrap_or_else(PoisonError::into_inner);
-            if decided.len() < DECISIONS_KEPT {
-                decided.insert(key, decision);
+            // What is asked often comes back at once.
+            if decided.len() >= DECISIONS_KEPT {
+                decided.clear();
             }
+            decided.insert(key, decision);
             decision
         })
     }
@@ -272,6 +274,16 @@ mod tests {
         // `exit/1` raises in the caller's own process only.
         assert_eq!(of(("erlang", "exit", 1)), QUIET);
         assert_eq!(of(("erlang", "exit", 2)), REFUSED);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_never_stays_full() {
+        let guard = guard(Vec::new());
+        let (peer, module, function) = (Atom::from_checked("a@h"), "m", "f");
+        for arity in 0..=DECISIONS_KEPT {
+            decide(&guard, peer.as_str(), (module, function, arity));
+        }
+        assert_eq!(guard.decided.read().unwrap().len(), 1);
     }
 
     #[test]

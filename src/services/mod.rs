@@ -128,15 +128,44 @@ mod tests {
         "HAR.Web.Endpoint.health_check/0",
     ];
 
-    #[test]
-    fn each_function_was_decided_to_change_something_or_to_look() {
+    fn all() -> Functions {
         let settings = Settings::resolve(Flags::default(), &Environment::default());
         let cluster = Cluster::new(&settings.expect("defaults"));
         let mut functions = Functions::builder();
         let plane = ControlPlane::default();
         let checker = Checker::of_defaults(plane.clone());
         register(&mut functions, &plane, &checker, &cluster);
-        let functions = functions.build();
+        functions.build()
+    }
+
+    #[test]
+    fn each_request_to_a_server_stands_for_a_function_that_the_policy_can_be_asked_about() {
+        let functions = all();
+        for (module, name, arity) in [
+            ("RoutingTable", "get_routes", 0),
+            ("RoutingTable", "match", 2),
+            ("RoutingTable", "reload", 1),
+            ("HealthChecker", "all_health", 0),
+            ("HealthChecker", "get_health", 1),
+            ("HealthChecker", "check_now", 1),
+            ("HealthChecker", "register_backend", 1),
+            ("HealthChecker", "set_health", 2),
+            ("PolicyEngine", "list_policies", 0),
+            ("PolicyEngine", "stats", 0),
+            ("PolicyEngine", "apply_policies", 3),
+            ("PolicyEngine", "evaluate", 3),
+            ("PolicyEngine", "add_policy", 1),
+            ("PolicyEngine", "remove_policy", 1),
+            ("PolicyEngine", "load_policies", 1),
+        ] {
+            let module = terms::atom_of(&format!("Elixir.HAR.ControlPlane.{module}"));
+            assert!(functions.exported(&module, &terms::atom_of(name), arity), "{module}:{name}");
+        }
+    }
+
+    #[test]
+    fn each_function_was_decided_to_change_something_or_to_look() {
+        let functions = all();
         let changing = patterns(&[CHANGING, ACTING].concat());
         let looking = patterns(LOOKING);
         let mut undecided = Vec::new();

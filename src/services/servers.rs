@@ -81,6 +81,10 @@ impl Server {
     fn check(&self, context: &Context, request: &Term) -> Result<(), Exception> {
         // What names no function does nothing either.
         let Some((function, arity)) = function_of(request) else { return Ok(()) };
+        // Nor what names one that there is not; and the policy remembers what it was asked.
+        if !self.functions.exported(&self.name, &function, arity) {
+            return Ok(());
+        }
         self.functions.check(&Caller::of(context), &self.name, &function, arity)
     }
 }
