@@ -79,9 +79,15 @@ impl Checker {
     /// Asks a backend now, and takes the answer for its health. `check`: `None` when nothing says
     /// how to ask it, and then it is taken for healthy. spec: contract 5.3
     pub async fn check_now(&self, id: &str, check: Option<&Check>) -> Status {
+        let longest = self.rules.timeout;
         let status = match check {
             None => Status::Healthy,
-            Some(check) => self.ask(check, Giver::Peer, &self.wanted).await,
+            // A caller waits no longer for its turn, nor has others wait for it, than the settings say.
+            Some(check) => match timeout(longest, self.wanted.acquire()).await {
+                Ok(Ok(_turn)) => self.question(check, Giver::Peer, longest).await,
+                // Nothing was found out.
+                _ => return Status::Unknown,
+            },
         };
         self.plane.set_health(id, status.clone());
         status
@@ -129,7 +135,7 @@ impl Checker {
             while let Some((id, check)) = schedule.due(now) {
                 let checker = self.clone();
                 running.spawn(async move {
-                    let status = checker.ask(&check, giver, &checker.in_turn).await;
+                    let status = checker.ask(&check, giver).await;
                     (id, check, status)
                 });
             }
@@ -153,14 +159,19 @@ impl Checker {
         self.plane.take_check(id, status, rise, fall);
     }
 
-    /// One question, within its time. Waiting for its turn does not count.
-    async fn ask(&self, check: &Check, giver: Giver, turns: &Semaphore) -> Status {
+    /// One question in its turn, within its time. Waiting for the turn does not count.
+    async fn ask(&self, check: &Check, giver: Giver) -> Status {
+        let Ok(_turn) = self.in_turn.acquire().await else { return Status::Unknown };
+        self.question(check, giver, Duration::MAX).await
+    }
+
+    /// One question, within its time and within `longest`.
+    async fn question(&self, check: &Check, giver: Giver, longest: Duration) -> Status {
         if matches!(check.probe, Probe::Command { .. }) && !self.may_run(giver) {
             tracing::debug!("a command is not run: health.commands does not allow it");
             return Status::Unknown;
         }
-        let Ok(_turn) = turns.acquire().await else { return Status::Unknown };
-        let time = check.timeout.unwrap_or(self.rules.timeout);
+        let time = check.timeout.unwrap_or(self.rules.timeout).min(longest);
         let asked = probe::ask(&check.probe, self.plane.networks(), &self.lookups);
         timeout(time, asked).await.unwrap_or(Status::Unhealthy)
     }

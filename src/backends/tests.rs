@@ -67,7 +67,7 @@ async fn commands_are_run_for_those_whom_the_operator_trusts() {
         (Commands::Any, Giver::Peer, Status::Healthy),
     ] {
         let checker = checker(&plane, commands);
-        let found = checker.ask(&command, giver, &checker.in_turn).await;
+        let found = checker.ask(&command, giver).await;
         assert_eq!(found, wanted, "{commands:?} {giver:?}");
     }
 }
@@ -107,7 +107,7 @@ async fn who_hangs_is_unhealthy_when_its_time_is_over_and_holds_up_nobody() {
     let mut asked = JoinSet::new();
     for _ in 0..2 * CHECKS_AT_A_TIME {
         let (checker, hanging) = (checker.clone(), hanging.clone());
-        asked.spawn(async move { checker.ask(&hanging, Giver::Operator, &checker.in_turn).await });
+        asked.spawn(async move { checker.ask(&hanging, Giver::Operator).await });
     }
     assert!(asked.join_all().await.iter().all(|status| *status == Status::Unhealthy));
     assert_eq!(checker.in_turn.available_permits(), CHECKS_AT_A_TIME);

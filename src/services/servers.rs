@@ -1,9 +1,9 @@
 //! The registered servers of the control plane, for callers that use `GenServer.call/2` by name.
 // spec: contract 1.3
 
-use erlang_interop::node::{Context, SpawnError};
+use erlang_interop::node::{Context, SpawnError, SpawnOptions};
 use erlang_interop::otp::gen_message::From;
-use erlang_interop::otp::gen_server::{Answer, GenServer, Next};
+use erlang_interop::otp::gen_server::{Answer, GenServer, Next, reply};
 use erlang_interop::otp::{Caller, Exception, Functions, Outcome, Services};
 use erlang_interop::term::{Atom, Term, atom, term};
 
@@ -89,6 +89,26 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Asks a backend in a process of its own: it may take its time, and others want to know theirs.
+    fn check_beside(&self, context: &Context, backend: Term, from: From) -> Answer {
+        let checker = self.checker.clone();
+        let options = SpawnOptions::new().on_behalf_of(context.asker()).keeping([&backend]);
+        let asked = context.spawn(options, move |own| async move {
+            let outcome = check_now(&checker, &backend).await;
+            let value = outcome.unwrap_or_else(|raised| term!({error, (raised.reason)}));
+            reply(&own, &from, value).await;
+        });
+        match asked {
+            Ok(_) => Answer::NoReply,
+            Err(error) => {
+                tracing::debug!(%error, "a health check could not be started");
+                Answer::Reply(term!({error, system_limit}))
+            }
+        }
+    }
+}
+
 impl GenServer for Server {
     fn module(&self) -> Atom {
         self.name.clone()
@@ -108,10 +128,15 @@ impl GenServer for Server {
         if let Err(refused) = self.check(context, &request) {
             return Answer::Reply(term!({error, (refused.reason)}));
         }
+        if self.role == Role::HealthChecker
+            && let Some([backend]) = request.as_tagged("check_now")
+        {
+            return self.check_beside(context, backend.clone(), from);
+        }
         let plane = self.plane.clone();
         let outcome = match self.role {
             Role::RoutingTable => routing_table(plane, &request).await,
-            Role::HealthChecker => health_checker(&plane, &self.checker, &request).await,
+            Role::HealthChecker => health_checker(&plane, &request),
             Role::PolicyEngine => policy_engine(&plane, &request),
             Role::Ipfs | Role::Security => None,
         };
@@ -158,20 +183,12 @@ async fn routing_table(plane: ControlPlane, request: &Term) -> Option<Outcome> {
     Some(done.unwrap_or_else(|_| Ok(Term::from((atom!("error"), atom!("eio"))))))
 }
 
-async fn health_checker(
-    plane: &ControlPlane,
-    checker: &Checker,
-    request: &Term,
-) -> Option<Outcome> {
+fn health_checker(plane: &ControlPlane, request: &Term) -> Option<Outcome> {
     if request.is_atom("all_health") {
         return Some(Ok(all(plane)));
     }
-    if let Some([id]) = request.as_tagged("get_health") {
-        let status = plane.health().status(id.as_str()?);
-        return Some(Ok(status_term(&status)));
-    }
-    let [backend] = request.as_tagged("check_now")? else { return None };
-    Some(check_now(checker, backend).await)
+    let [id] = request.as_tagged("get_health")? else { return None };
+    Some(Ok(status_term(&plane.health().status(id.as_str()?))))
 }
 
 fn policy_engine(plane: &ControlPlane, request: &Term) -> Option<Outcome> {
@@ -231,9 +248,7 @@ mod tests {
     async fn servers_answer_the_calls_of_the_contract() {
         let plane = ControlPlane::new(false);
         health_cast(&plane, &term!({set_health, "local:apt", degraded})).unwrap();
-        let checker = Checker::of_defaults(plane.clone());
-        let asked = term!({get_health, "local:apt"});
-        let got = health_checker(&plane, &checker, &asked).await.unwrap();
+        let got = health_checker(&plane, &term!({get_health, "local:apt"})).unwrap();
         assert_eq!(got, Ok(term!(degraded)));
         assert!(health_cast(&plane, &term!({odd, 1})).is_none());
         policy_cast(&plane, &term!({load_policies, []})).unwrap();

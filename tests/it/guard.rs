@@ -91,6 +91,28 @@ fn a_request_to_a_server_needs_the_same_leave_as_the_call() {
 }
 
 #[test]
+fn a_backend_that_does_not_answer_keeps_no_one_waiting_but_who_asked_for_it() {
+    let beam = Beam::start();
+    let mut command = beam.command();
+    command.args(["start", "--no-epmd", "--cookie", "C"]);
+    let har = Running::start(command);
+    har.wait_for("Ctrl-C stops it.");
+    // It accepts, by its backlog, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://127.0.0.1:{}/", silent.local_addr().expect("bound").port());
+    let code = format!(
+        "S = {{'Elixir.HAR.ControlPlane.HealthChecker', 'har@127.0.0.1'}}, \
+         S ! {{'$gen_call', {{self(), checked}}, {{check_now, #{{name => <<\"a\">>, type => local, \
+           health_check => #{{type => http, url => <<\"{url}\">>, timeout_ms => 60000}}}}}}}}, \
+         Health = gen_server:call(S, {{get_health, <<\"local:a\">>}}, 60000), \
+         Early = receive {{checked, _}} -> early after 0 -> waiting end, \
+         Later = receive {{checked, Found}} -> Found after 60000 -> none end, \
+         io:format(\"~p ~p ~p\", [Health, Early, Later])"
+    );
+    assert_eq!(beam.eval("C", &code), "unknown waiting unhealthy");
+}
+
+#[test]
 fn servers_that_a_peer_ends_are_there_again() {
     let beam = Beam::start();
     let mut command = beam.command();
