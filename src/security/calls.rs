@@ -35,6 +35,8 @@ pub const ALLOWED_BY_DEFAULT: &[&str] = &[
     "pg",
     "proplists",
     "string",
+    // Messages of this name, as debuggers send them.
+    "sys",
     "timer",
     "Application",
     "Atom",
@@ -78,6 +80,10 @@ pub(crate) const ACTING: &[&str] = &[
     "pg:leave",
     "rpc:call",
     "HAR.Cluster.leave",
+    "sys:replace_state",
+    "sys:resume",
+    "sys:suspend",
+    "sys:terminate",
     "Kernel.send",
     "Node.connect",
     "Node.disconnect",
@@ -274,6 +280,8 @@ mod tests {
         // `exit/1` raises in the caller's own process only.
         assert_eq!(of(("erlang", "exit", 1)), QUIET);
         assert_eq!(of(("erlang", "exit", 2)), REFUSED);
+        assert_eq!(of(("sys", "get_state", 1)), QUIET);
+        assert_eq!(of(("sys", "suspend", 1)), REFUSED);
     }
 
     #[test]

@@ -113,10 +113,32 @@ fn a_backend_that_does_not_answer_keeps_no_one_waiting_but_who_asked_for_it() {
 }
 
 #[test]
+fn a_peer_ends_its_own_processes_and_no_others_and_stops_no_server() {
+    let beam = Beam::start();
+    let (_har, audit, _directory) = node(&beam, &[]);
+    let code = "N = 'har@127.0.0.1', Rex = rpc:call(N, erlang, whereis, [rex]), \
+        Own = spawn(N, timer, sleep, [infinity]), R = monitor(process, Own), \
+        exit(Rex, kill), exit(Own, kill), \
+        receive {'DOWN', R, process, Own, Why} -> io:format(\"~p\", [Why]) end, \
+        io:format(\" ~p\", [rpc:call(N, erlang, whereis, [rex]) =:= Rex]), \
+        io:format(\" ~p\", [sys:suspend({rex, N})]), \
+        io:format(\" ~p\", [catch sys:terminate({net_kernel, N}, normal)]), \
+        io:format(\" ~p\", [is_list(sys:get_state({net_kernel, N})) orelse shown])";
+    let answer = beam.eval("C", code);
+    assert!(answer.starts_with("killed true"), "{answer}");
+    assert!(answer.contains("{not_allowed,{sys,suspend,1}}"), "{answer}");
+    assert!(answer.contains("{not_allowed,{sys,terminate,2}}"), "{answer}");
+    assert!(answer.ends_with("shown"), "{answer}");
+    let refused: Vec<_> =
+        events(&audit, "call_refused").iter().map(|event| event["call"].clone()).collect();
+    assert_eq!(refused, ["erlang:exit/2", "sys:suspend/1", "sys:terminate/2"]);
+}
+
+#[test]
 fn servers_that_a_peer_ends_are_there_again() {
     let beam = Beam::start();
     let mut command = beam.command();
-    command.env("HAR_CALLS_ALLOW", "*,erlang:exit/2,sys:*");
+    command.env("HAR_CALLS_ALLOW", "*,erlang:exit/2,sys:terminate");
     command.args(["start", "--no-epmd", "--cookie", "C"]);
     let har = Running::start(command);
     har.wait_for("Ctrl-C stops it.");

@@ -44,6 +44,18 @@ pub trait Spawner: Send + Sync {
     fn runs(&self, mfa: &Mfa) -> (Atom, Atom, usize) {
         (mfa.module.clone(), mfa.function.clone(), mfa.args.len())
     }
+
+    /// Whether a peer may have done by a message or a signal what this function does. A spawner that
+    /// has rules for calls answers by them; else everything may be done, as on a BEAM.
+    fn allows(
+        &self,
+        node: &Node,
+        by: &Origin,
+        (module, function, arity): (&Atom, &Atom, usize),
+    ) -> bool {
+        let _ = (node, by, module, function, arity);
+        true
+    }
 }
 
 /// How a process is started.

@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use erlang_node::{
-    Context, ExitReason, Mfa, Node, ProcessFuture, SpawnReplies, SpawnRequestOptions, Spawner,
+    Context, ExitReason, Mfa, Node, Origin, ProcessFuture, SpawnReplies, SpawnRequestOptions,
+    Spawner,
 };
 use erlang_term::{Atom, Reference, Term, atom};
 use futures_util::future::join_all;
@@ -51,6 +52,17 @@ impl Spawner for FunctionSpawner {
             _ => None,
         };
         called.unwrap_or_else(|| (mfa.module.clone(), mfa.function.clone(), mfa.args.len()))
+    }
+
+    fn allows(
+        &self,
+        node: &Node,
+        by: &Origin,
+        (module, function, arity): (&Atom, &Atom, usize),
+    ) -> bool {
+        let (pid, group_leader, origin) = (node.pid(), node.group_leader(), Some(by.clone()));
+        let caller = Caller { node: node.clone(), pid, group_leader, origin };
+        self.functions.check(&caller, module, function, arity).is_ok()
     }
 }
 

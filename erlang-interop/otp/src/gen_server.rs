@@ -166,6 +166,11 @@ pub async fn run<S: GenServer>(mut context: Context, mut server: S) -> ExitReaso
             server.terminate(&mut context, &exit.reason).await;
             return exit.reason;
         }
+        let refused = if is_system(&message) { sys::not_allowed(&context, &message) } else { None };
+        if let Some((from, answer)) = refused {
+            sys::answer(&context, &from, answer).await;
+            continue;
+        }
         match step(&mut context, &mut server, &mut running, message.into_term()).await {
             Next::Continue => {}
             Next::Stop(reason) => {

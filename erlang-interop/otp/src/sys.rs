@@ -4,8 +4,8 @@
 //! tuple as it is. State can't be replaced from outside: it is a Rust value, and the fun that
 //! should compute the new one has no code here.
 
-use erlang_node::{Context, ExitReason};
-use erlang_term::{Atom, Term, atom};
+use erlang_node::{Context, ExitReason, Message};
+use erlang_term::{Atom, Term, atom, term};
 
 use crate::gen_message::From;
 
@@ -47,6 +47,35 @@ pub fn handle(context: &Context, request: &Term, now: Running, status: Status) -
         dictionary: Term::list(dictionary),
         parent,
     })
+}
+
+/// The system messages that a peer needs leave for, and the arity of their functions.
+const ASKED: &[(&str, usize)] = &[
+    ("get_state", 1),
+    ("get_status", 1),
+    ("suspend", 1),
+    ("resume", 1),
+    ("replace_state", 2),
+    ("terminate", 2),
+];
+
+/// To whom and what is answered when a peer may not have a system message done: by the rules for
+/// calls, as if it called that function of `sys` here.
+pub fn not_allowed(context: &Context, message: &Message) -> Option<(From, Term)> {
+    if message.is_from_here() {
+        return None;
+    }
+    let [_, from, request] = message.as_tuple()? else { return None };
+    let name = match request.as_tuple() {
+        Some([name, ..]) => name.as_atom()?,
+        _ => request.as_atom()?,
+    };
+    let (_, arity) = *ASKED.iter().find(|(asked, _)| name == *asked)?;
+    let (from, module, by) = (From::read(from)?, atom!("sys"), context.asker()?);
+    if context.node().allows(&by, (&module, name, arity)) {
+        return None;
+    }
+    Some((from, term!({error, {not_allowed, {(module), (name), (arity as i64)}}})))
 }
 
 /// What `get_status` shows besides the state.

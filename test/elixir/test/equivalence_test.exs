@@ -15,7 +15,7 @@ defmodule HarTest.EquivalenceTest do
                "init:restart,init:stop,net_adm:ping,Node.ping,net_kernel:allow,net_kernel:connect_node," <>
                "net_kernel:hidden_connect_node,net_kernel:stop,os:cmd,os:getenv,pg:join," <>
                "pg:leave,rpc:call,Kernel.send,Node.connect,Node.disconnect,Node.get_cookie," <>
-               "Node.stop,System.get_env"
+               "Node.stop,System.get_env,sys:replace_state,sys:resume,sys:suspend,sys:terminate"
 
   setup_all do
     har = Har.start_supervised(env: [{"HAR_CALLS_ALLOW", @all_calls}])

@@ -145,7 +145,7 @@ impl Arena {
         command.env("HAR_COOKIE", COOKIE).args(["start", "--name", NODE]);
         command.args(["--epmd-port", &epmd_port.to_string()]);
         // Much may be called, also what makes it dial, and whoever started it may watch its memory.
-        command.env("HAR_CALLS_ALLOW", "*,net_kernel:connect_node");
+        command.env("HAR_CALLS_ALLOW", "*,net_kernel:connect_node,sys:suspend,sys:resume");
         command.env("HAR_NODE_CORE_DUMPS", "true");
         let mut keys = None;
         if wire == Wire::Tls {

@@ -9,6 +9,7 @@ use super::peer::Peer;
 use crate::exit_reason::Arriving;
 use crate::message::Message;
 use crate::node::Node;
+use crate::process::Process;
 use crate::spawn_request::SpawnOrder;
 use crate::weight::{HELD_BYTES_MAX, held};
 
@@ -38,12 +39,8 @@ pub(super) fn dispatch(node: &Node, peer: &Arc<Peer>, control: Control, payload:
         Control::PayloadExit { from, to, .. } => {
             node.link_exit_from_peer(peer, &from, &to, Arriving::from_peer(payload));
         }
-        Control::Exit2 { from, to, reason, .. } => {
-            node.exit_local(&from, &to, Arriving::from_peer(reason));
-        }
-        Control::PayloadExit2 { from, to, .. } => {
-            node.exit_local(&from, &to, Arriving::from_peer(payload));
-        }
+        Control::Exit2 { from, to, reason, .. } => exit_by_peer(node, peer, &from, &to, reason),
+        Control::PayloadExit2 { from, to, .. } => exit_by_peer(node, peer, &from, &to, payload),
         Control::GroupLeader { from, to } => {
             if let Some(process) = node.table().find(&to) {
                 process.lock().group_leader = from;
@@ -124,21 +121,34 @@ fn dispatch_altact(
     payload: Term,
 ) {
     match (to, exit) {
-        (AltactTarget::Pid(to), true) => {
-            node.exit_local(from, &to, Arriving::from_peer(payload));
-        }
+        (AltactTarget::Pid(to), true) => exit_by_peer(node, peer, from, &to, payload),
         (AltactTarget::Pid(to), false) => send_to_pid(node, peer, &to, payload),
         (AltactTarget::Name(name), false) => send_to_name(node, peer, &name, payload),
         (AltactTarget::Name(name), true) => {
             if let Some(pid) = node.whereis(&name) {
-                node.exit_local(from, &pid, Arriving::from_peer(payload));
+                exit_by_peer(node, peer, from, &pid, payload);
             }
         }
         (AltactTarget::Alias(alias), false) => send_to_alias(node, peer, &alias, payload),
         (AltactTarget::Alias(alias), true) => {
-            node.exit_by_alias(from, &alias, Arriving::from_peer(payload));
+            if node.alias_owner(&alias).is_some_and(|process| may_end(node, peer, &process)) {
+                node.exit_by_alias(from, &alias, Arriving::from_peer(payload));
+            }
         }
     }
+}
+
+/// `exit(Pid, Reason)`: of its own processes a peer ends any, of others where it may call
+/// `erlang:exit/2`.
+fn exit_by_peer(node: &Node, peer: &Peer, from: &Pid, to: &Pid, reason: Term) {
+    if node.table().find(to).is_some_and(|process| may_end(node, peer, &process)) {
+        node.exit_local(from, to, Arriving::from_peer(reason));
+    }
+}
+
+fn may_end(node: &Node, peer: &Peer, process: &Process) -> bool {
+    process.origin() == Some(peer.origin())
+        || node.allows(peer.origin(), (&atom!("erlang"), &atom!("exit"), 2))
 }
 
 fn send_to_pid(node: &Node, peer: &Peer, to: &Pid, payload: Term) {

@@ -344,7 +344,7 @@ mod tests {
     use crate::origin::{OriginLimits, Origins};
 
     fn peer(busy_limit: usize) -> Peer {
-        let limits = OriginLimits { calls_max: 1, processes_max: 1 };
+        let limits = OriginLimits { calls_max: 1, processes_max: 1, kept_bytes_max: 1 };
         let origin = Origins::default().connected(&atom!("a@h"), limits);
         Peer::new(1, atom!("a@h"), 4, DistributionFlags::DEFAULT, busy_limit, None, origin)
     }

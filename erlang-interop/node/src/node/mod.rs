@@ -243,6 +243,12 @@ impl Node {
         self.0.spawner.get().cloned()
     }
 
+    /// Whether a peer may have done by a message or a signal what that function does, see
+    /// [`Spawner::allows`].
+    pub fn allows(&self, by: &crate::Origin, function: (&Atom, &Atom, usize)) -> bool {
+        self.0.spawner.get().is_none_or(|spawner| spawner.allows(self, by, function))
+    }
+
     pub(crate) fn mailboxes(&self) -> &Arc<Mailboxes> {
         &self.0.mailboxes
     }
