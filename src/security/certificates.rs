@@ -212,8 +212,12 @@ fn write(path: &Path, text: &str, secret: bool) -> Result<(), CertificatesError>
     let draft = PathBuf::from(draft);
     let mode = if secret { 0o600 } else { 0o644 };
     let written = || {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&draft)?;
+        // A new file, in place of what was left there or put there: an old one would keep its mode.
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&draft, path)
@@ -232,12 +236,22 @@ mod tests {
     #[test]
     fn what_is_made_can_be_used_and_is_for_the_owner_only() {
         let directory = tempfile::tempdir().expect("a directory");
+        // What an earlier attempt, or somebody else, has left.
+        let (left, mine) = (directory.path().join("ca.key.new"), directory.path().join("mine"));
+        fs::write(&left, "left").expect("written");
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o644)).expect("chmod");
+        fs::write(&mine, "mine").expect("written");
+        std::os::unix::fs::symlink(&mine, directory.path().join("har@127.0.0.1.key.new"))
+            .expect("linked");
         let authority = Authority::open(directory.path()).expect("made");
         assert!(authority.was_made());
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&directory.path().join("ca.key")), 0o600);
         let hosts = ["127.0.0.1".to_owned(), "localhost".to_owned()];
         let files = authority.issue("har@127.0.0.1", &hosts, false).expect("made");
-        let mode = fs::metadata(&files.key).expect("there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(mode(&files.key), 0o600);
+        assert!(!fs::symlink_metadata(&files.key).expect("there").is_symlink());
+        assert_eq!(fs::read_to_string(&mine).expect("there"), "mine");
         let tls = Tls::from_optfile(&files.optfile).expect("a good options file");
         assert!(tls.can_accept());
         assert_eq!(tls.certificates().len(), 2, "the node's and the CA's");
