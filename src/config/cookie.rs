@@ -124,15 +124,29 @@ fn read(path: &Path) -> Result<ErlangCookie, ConfigError> {
 fn make(path: &Path) -> Result<ErlangCookie, ConfigError> {
     let failed = |source| ConfigError::CookieNotCreated { path: path.into(), source };
     let letters = random_letters().map_err(failed)?;
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o400).open(path);
-    let mut file = match opened {
+    // Whole before it has its name: others start at the same time, and a crash must leave no empty file.
+    let draft = draft_beside(path).map_err(failed)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o400).open(&draft).map_err(failed)?;
+    let written = file.write_all(letters.as_bytes()).and_then(|()| file.sync_all());
+    let named = written.and_then(|()| fs::hard_link(&draft, path));
+    // It has served, or failed; what stays of it harms nobody.
+    let _ = fs::remove_file(&draft);
+    match named {
         // Another node of the same user was quicker: take its cookie.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return read(path),
-        opened => opened.map_err(failed)?,
-    };
-    file.write_all(letters.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        named => named.map_err(failed)?,
+    }
     tracing::info!(file = %path.display(), "made a new cookie");
     ErlangCookie::new(&letters, "a random source")
+}
+
+/// A name beside the file that nobody else has.
+fn draft_beside(path: &Path) -> io::Result<PathBuf> {
+    let random = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{random:016x}"));
+    Ok(name.into())
 }
 
 fn random_letters() -> io::Result<String> {
@@ -167,6 +181,26 @@ mod tests {
         assert_eq!(source.cookie(true).expect("read"), made);
         let other = CookieSource::File(dir.path().join("other")).cookie(true).expect("made");
         assert_ne!(other, made);
+    }
+
+    #[test]
+    fn nodes_that_start_together_make_one_cookie() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        for round in 0..20 {
+            let source = CookieSource::File(dir.path().join(format!("cookie{round}")));
+            let start = std::sync::Barrier::new(8);
+            let cookies: Vec<_> = std::thread::scope(|scope| {
+                let one = || {
+                    start.wait();
+                    source.cookie(true).expect("made or read")
+                };
+                let nodes: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+                nodes.into_iter().map(|node| node.join().expect("no panic")).collect()
+            });
+            assert!(cookies.iter().all(|cookie| *cookie == cookies[0]));
+        }
+        let left = fs::read_dir(dir.path()).expect("there").count();
+        assert_eq!(left, 20, "no drafts");
     }
 
     #[test]
