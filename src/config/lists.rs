@@ -30,7 +30,12 @@ where
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts = text.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty());
         let parsed: Result<Vec<T>, _> = parts.map(str::parse).collect();
-        parsed.map(Self).map_err(|error: T::Err| error.to_string())
+        let parsed = parsed.map_err(|error: T::Err| error.to_string())?;
+        // An empty list often means everybody, which nobody says by two variables that are unset.
+        if parsed.is_empty() && !text.trim().is_empty() {
+            return Err("it names nothing; leave it empty for an empty list".to_owned());
+        }
+        Ok(Self(parsed))
     }
 }
 
@@ -193,5 +198,15 @@ mod tests {
         assert_eq!(entries.to_string(), text);
         let wrong = "[{nodes: [x], allow: []}]".parse::<Entries<PeerCalls>>();
         assert!(wrong.expect_err("x").contains("NAME@HOST"));
+    }
+
+    #[test]
+    fn a_list_that_names_nothing_is_no_empty_list() {
+        let list = |text: &str| text.parse::<List<NodePattern>>();
+        assert_eq!(list(""), Ok(List::default()));
+        assert_eq!(list("a@*, b@*").map(|list| list.0.len()), Ok(2));
+        for nothing in [",", " , ,"] {
+            assert!(list(nothing).expect_err("names nothing").contains("names nothing"));
+        }
     }
 }
