@@ -5,11 +5,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use erlang_interop::node::audit::{AuditEvent, Auditor, Party};
@@ -24,16 +24,20 @@ const TEXT_BYTES_MAX: usize = 512;
 /// Names of a certificate in a line.
 const CERTIFICATE_NAMES_MAX: usize = 4;
 
-enum Order {
-    Line(String),
-    Reopen,
+/// What the writer is told beside the lines, and tells.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Lines that no disk has taken.
+    lost: AtomicU64,
+    /// The file was moved away. Not a line of the queue, which may be full.
+    reopen: AtomicBool,
 }
 
 /// Takes the events of a node down.
 pub struct AuditLog {
     path: PathBuf,
-    orders: Mutex<Option<SyncSender<Order>>>,
-    lost: AtomicU64,
+    lines: Mutex<Option<SyncSender<String>>>,
+    shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -44,27 +48,31 @@ impl AuditLog {
     /// It cannot be opened, or is no regular file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = append_to(path)?;
-        let (orders, received) = sync_channel(LINES_QUEUED_MAX);
-        let place = path.to_owned();
+        let (lines, received) = sync_channel(LINES_QUEUED_MAX);
+        let shared = Arc::new(Shared::default());
+        let (place, told) = (path.to_owned(), Arc::clone(&shared));
         let writer = std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || write(&place, file, &received))?;
+            .spawn(move || write(&place, file, &received, &told))?;
         Ok(Self {
             path: path.to_owned(),
-            orders: Mutex::new(Some(orders)),
-            lost: AtomicU64::new(0),
+            lines: Mutex::new(Some(lines)),
+            shared,
             writer: Mutex::new(Some(writer)),
         })
     }
 
     /// Goes on in a new file of the same name: the old one was moved away.
     pub fn reopen(&self) {
-        self.send(Order::Reopen);
+        // In its place among the lines, or, when the queue is full, with the next one.
+        if !self.send(String::new()) {
+            self.shared.reopen.store(true, Ordering::Release);
+        }
     }
 
     /// Writes what waits, and ends.
     pub fn close(&self) {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             // It panics at nothing; if it did, the panic was logged.
@@ -72,18 +80,14 @@ impl AuditLog {
         }
     }
 
-    fn send(&self, order: Order) -> bool {
-        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok())
+    fn send(&self, line: String) -> bool {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.as_ref().is_some_and(|lines| lines.try_send(line).is_ok())
     }
 
     fn line(&self, fields: Value) {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 && !self.send(Order::Line(stamped(json!({"event": "lost", "lines": lost})))) {
-            self.lost.fetch_add(lost, Ordering::Relaxed);
-        }
-        if !self.send(Order::Line(stamped(fields))) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        if !self.send(stamped(fields)) {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -124,25 +128,83 @@ impl Auditor for AuditToLog {
 
 fn append_to(path: &Path) -> io::Result<File> {
     // Asked before it is opened: opening a pipe waits for its reader.
-    match path.metadata() {
+    match path.symlink_metadata() {
         Ok(metadata) if !metadata.is_file() => return Err(io::Error::other("not a regular file")),
+        Ok(metadata) if metadata.permissions().mode() & 0o022 != 0 => {
+            return Err(io::Error::other("others may write to it: chmod 600"));
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
-fn write(path: &Path, mut file: File, orders: &Receiver<Order>) {
-    let mut failing = false;
-    while let Ok(order) = orders.recv() {
-        let done = match order {
-            Order::Line(line) => file.write_all(line.as_bytes()),
-            Order::Reopen => append_to(path).map(|fresh| file = fresh),
-        };
+/// The file, and what became of the last line.
+struct Writing {
+    file: File,
+    /// The file ends with a part of a line.
+    torn: bool,
+    failing: bool,
+}
+
+/// Writes lines until nobody has more. Those that the disk does not take are counted, and the count is
+/// written in front of the next one that it does. An empty line means that the file was moved away.
+fn write(path: &Path, file: File, lines: &Receiver<String>, shared: &Shared) {
+    let mut writing = Writing { file, torn: false, failing: false };
+    while let Ok(line) = lines.recv() {
+        if line.is_empty() || shared.reopen.swap(false, Ordering::Acquire) {
+            let opened = append_to(path).map(|file| {
+                (writing.file, writing.torn) = (file, false);
+            });
+            if opened.is_err() {
+                // The moved file is written on, and it is tried again.
+                shared.reopen.store(true, Ordering::Release);
+            }
+            writing.told(path, opened);
+        }
+        if !line.is_empty() {
+            writing.line(path, &line, shared);
+        }
+    }
+    if shared.lost.load(Ordering::Relaxed) > 0 {
+        writing.line(path, "", shared);
+    }
+}
+
+impl Writing {
+    /// A line, with what was lost before it in front.
+    fn line(&mut self, path: &Path, line: &str, shared: &Shared) {
+        let lost = shared.lost.swap(0, Ordering::Relaxed);
+        let end = if self.torn { "\n" } else { "" };
+        let told = (lost > 0).then(|| stamped(json!({"event": "lost", "lines": lost})));
+        let done = self.put(&format!("{end}{}{line}", told.unwrap_or_default()));
+        if done.is_err() {
+            shared.lost.fetch_add(lost + u64::from(!line.is_empty()), Ordering::Relaxed);
+        }
+        self.told(path, done);
+    }
+
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    rest = &rest[written..];
+                    self.torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what went wrong once in a row: it must not fill the log as well.
+    fn told(&mut self, path: &Path, done: io::Result<()>) {
         match done {
-            Ok(()) => failing = false,
-            // Once in a row: it must not fill the log as well.
-            Err(error) if !std::mem::replace(&mut failing, true) => {
+            Ok(()) => self.failing = false,
+            Err(error) if !std::mem::replace(&mut self.failing, true) => {
                 tracing::error!(file = %path.display(), reason = %error, "audit log not written");
             }
             Err(_) => {}
@@ -236,7 +298,6 @@ mod tests {
 
     #[test]
     fn events_are_lines_and_a_moved_file_is_left() {
-        use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().expect("a directory");
         let (path, moved) = (dir.path().join("audit.jsonl"), dir.path().join("audit.1"));
         let log = AuditLog::open(&path).expect("opened");
@@ -259,20 +320,48 @@ mod tests {
 
     #[test]
     fn what_no_disk_can_take_is_counted() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("audit.jsonl");
         let log = AuditLog {
-            path: PathBuf::new(),
-            orders: Mutex::new(None),
-            lost: AtomicU64::new(0),
+            path: path.clone(),
+            lines: Mutex::new(None),
+            shared: Arc::default(),
             writer: Mutex::new(None),
         };
         called(&log, 0);
         called(&log, 0);
-        assert_eq!(log.lost.load(Ordering::Relaxed), 2);
-        let (orders, received) = sync_channel(10);
-        *log.orders.lock().expect("not poisoned") = Some(orders);
+        let (lines_to, received) = sync_channel(10);
+        *log.lines.lock().expect("not poisoned") = Some(lines_to);
         called(&log, 0);
-        let Ok(Order::Line(line)) = received.recv() else { panic!("a line") };
-        assert!(line.contains(r#""event":"lost","lines":2"#), "{line}");
+        // A file that takes nothing, until it is opened anew.
+        let good = append_to(&path).expect("made");
+        let bad = File::open(&path).expect("there");
+        let mut writing = Writing { file: bad, torn: false, failing: false };
+        writing.line(&path, &received.recv().expect("a line"), &log.shared);
+        assert_eq!(log.shared.lost.load(Ordering::Relaxed), 3);
+        writing.file = good;
+        writing.line(&path, "{}\n", &log.shared);
+        let written = lines(&path);
+        assert_eq!((&written[0]["event"], &written[0]["lines"]), (&"lost".into(), &3.into()));
+        assert_eq!(written.len(), 2);
+        // What was written in part is ended first.
+        writing.put("{}").expect("written");
+        writing.torn = true;
+        writing.line(&path, "{}\n", &log.shared);
+        assert_eq!(lines(&path).len(), 4);
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_to_or_that_is_a_link_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, link) = (dir.path().join("audit.jsonl"), dir.path().join("link"));
+        std::fs::write(&path, "").expect("written");
+        std::os::unix::fs::symlink(&path, &link).expect("linked");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).expect("chmod");
+        AuditLog::open(&path).expect_err("others may write to it");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("chmod");
+        AuditLog::open(&path).expect("readers are no harm");
+        AuditLog::open(&link).expect_err("it may lead anywhere");
     }
 
     #[test]
