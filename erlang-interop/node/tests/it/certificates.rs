@@ -102,6 +102,11 @@ impl Authority {
 
     /// Writes a list that revokes what [`Authority::issue`] made.
     pub(crate) fn revoke(&self, directory: &Path) -> PathBuf {
+        self.revoke_until(directory, 30)
+    }
+
+    /// As [`Authority::revoke`], by a list that is to be renewed in so many days.
+    pub(crate) fn revoke_until(&self, directory: &Path, days: i64) -> PathBuf {
         let day = |offset| params("crl", &[], Days { from: offset, to: offset }).not_before;
         let revoked = rcgen::RevokedCertParams {
             serial_number: SerialNumber::from(7),
@@ -110,8 +115,8 @@ impl Authority {
             invalidity_date: None,
         };
         let list = rcgen::CertificateRevocationListParams {
-            this_update: day(-1),
-            next_update: day(30),
+            this_update: day(-2),
+            next_update: day(days),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: vec![revoked],

@@ -171,6 +171,17 @@ async fn a_revoked_certificate_is_refused_and_a_long_chain_too() {
 }
 
 #[tokio::test]
+async fn a_revocation_list_that_has_ended_lets_nobody_in() {
+    let ground = Ground::new();
+    let crl = crl_options(&ground.ca.revoke_until(ground.path(), -1));
+    let (dialer, acceptor) = ("revocation list", "does not trust the CA");
+    let checking = ground.side().demanding().option(&crl);
+    ground.refused(&ground.side(), &checking, acceptor, dialer).await;
+    let checking = ground.side().option(&crl);
+    ground.refused(&checking, &ground.side(), dialer, acceptor).await;
+}
+
+#[tokio::test]
 async fn versions_without_overlap_are_refused() {
     let ground = Ground::new();
     let (old, new) = (ground.side().version("1.2"), ground.side().version("1.3"));

@@ -122,6 +122,9 @@ pub enum TlsError {
     /// The peer's certificate has been revoked.
     #[error("the peer's certificate has been revoked")]
     Revoked,
+    /// The revocation list that should say so has ended.
+    #[error("the revocation list for the peer's certificate has expired: fetch a new one")]
+    StaleRevocations,
     /// The peer showed no certificate where we demand one.
     #[error("the peer showed no certificate, and fail_if_no_peer_cert demands one")]
     NoPeerCertificate,
@@ -198,6 +201,8 @@ fn from_certificate(error: &CertificateError) -> TlsError {
         CertificateError::UnknownIssuer => TlsError::UnknownCa,
         CertificateError::BadSignature => TlsError::OtherCaOfThatName,
         CertificateError::Revoked => TlsError::Revoked,
+        CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => TlsError::StaleRevocations,
         CertificateError::NotValidForNameContext { expected, presented } => TlsError::WrongHost {
             host: expected.to_str().into_owned(),
             presented: presented.clone(),

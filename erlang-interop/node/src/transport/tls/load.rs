@@ -1,6 +1,7 @@
 //! Options and the files they name become what rustls runs by.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -49,7 +50,10 @@ pub(super) fn load(options: &DistOptions) -> Result<Loaded, TlsConfigError> {
 
 /// Tells whether a file has changed, without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint(Vec<(PathBuf, Option<(SystemTime, u64)>)>);
+pub(super) struct Fingerprint(Vec<(PathBuf, Option<State>)>);
+
+/// When it was written, its length, and when and which inode was changed.
+type State = (SystemTime, u64, (i64, i64, u64));
 
 /// The state of all files that the options name.
 pub(super) fn fingerprint(options: &DistOptions) -> Fingerprint {
@@ -66,7 +70,10 @@ pub(super) fn fingerprint(options: &DistOptions) -> Fingerprint {
     }
     let state = |path: &Path| {
         let metadata = fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        // With the time of change and the place, so that another mode, owner or file is a change, too:
+        // it may be readable only now.
+        let changed = (metadata.ctime(), metadata.ctime_nsec(), metadata.ino());
+        Some((metadata.modified().ok()?, metadata.len(), changed))
     };
     Fingerprint(paths.into_iter().map(|path| (path.clone(), state(&path))).collect())
 }
@@ -212,6 +219,9 @@ impl<'o> Side<'o> {
         }
         if self.options.crl_check == CrlCheck::BestEffort {
             builder = builder.allow_unknown_revocation_status();
+        } else {
+            // As in OTP: a list that should have been renewed says nothing of who was revoked since.
+            builder = builder.enforce_revocation_expiration();
         }
         let inner = builder.build().map_err(|error| self.fault("cacertfile", error))?;
         let check_host = self.options.server_name != ServerNameOption::Disabled;
@@ -237,6 +247,9 @@ impl<'o> Side<'o> {
         }
         if self.options.crl_check == CrlCheck::BestEffort {
             builder = builder.allow_unknown_revocation_status();
+        } else {
+            // As in OTP: a list that should have been renewed says nothing of who was revoked since.
+            builder = builder.enforce_revocation_expiration();
         }
         let inner = builder.build().map_err(|error| self.fault("cacertfile", error))?;
         Ok(Arc::new(VerifyClient::new(inner, self.algorithms(), trusted, self.options.depth)))

@@ -100,3 +100,16 @@ async fn without_reuse_sessions_each_handshake_is_whole() {
     assert_eq!(connect(&tls).await, HandshakeKind::Full);
     assert_eq!(connect(&tls).await, HandshakeKind::Full);
 }
+
+#[test]
+fn a_file_that_becomes_readable_has_changed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().expect("a directory");
+    let options = optfile::read(&self::optfile(directory.path(), "")).expect("good options");
+    let before = load::fingerprint(&options);
+    assert_eq!(load::fingerprint(&options), before);
+    // As a renewal that writes the key first and lets us read it then.
+    let readable = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(directory.path().join("k.pem"), readable).expect("chmod");
+    assert_ne!(load::fingerprint(&options), before);
+}
