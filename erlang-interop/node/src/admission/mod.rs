@@ -133,13 +133,13 @@ impl Admission {
 
     fn check_certificates(&self, names: &[String]) -> Result<(), NotAllowed> {
         for name in names {
-            if let Some(rule) = named_by(&self.deny.certificates, name) {
+            if let Some(rule) = certified_by(&self.deny.certificates, name) {
                 let (name, rule) = (name.clone(), rule.clone());
                 return Err(NotAllowed::DeniedCertificate { name, rule });
             }
         }
         let allowed = &self.allow.certificates;
-        let listed = |name: &String| named_by(allowed, name).is_some();
+        let listed = |name: &String| certified_by(allowed, name).is_some();
         match allowed.is_empty() || names.iter().any(listed) {
             true => Ok(()),
             false => Err(NotAllowed::UnlistedCertificate { names: names.to_vec() }),
@@ -155,6 +155,11 @@ impl Admission {
 
 fn named_by<'r>(rules: &'r [NamePattern], name: &str) -> Option<&'r NamePattern> {
     rules.iter().find(|rule| rule.matches(name))
+}
+
+/// Names in certificates are mostly those of hosts, and a denial must not hang on how one is written.
+fn certified_by<'r>(rules: &'r [NamePattern], name: &str) -> Option<&'r NamePattern> {
+    rules.iter().find(|rule| rule.matches_in_any_case(name))
 }
 
 #[cfg(test)]
@@ -209,6 +214,11 @@ mod tests {
         let bare = rules.check(&peer("a@h", "10.1.2.3", &[])).expect_err("no certificate");
         assert!(bare.to_string().ends_with("a peer without a verified certificate"), "{bare}");
         rules.deny.certificates = patterns(&["n1.*"]);
+        for (rule, name) in [("N1.*", "n1.mesh.example"), ("n1.*", "N1.MESH.example")] {
+            rules.deny.certificates = patterns(&[rule]);
+            let certificate = [name.to_owned()];
+            rules.check(&peer("a@h", "10.1.2.3", &certificate)).expect_err("denied");
+        }
         let denied = rules.check(&peer("a@h", "10.1.2.3", &certificate)).expect_err("denied");
         assert!(matches!(denied, NotAllowed::DeniedCertificate { .. }));
     }

@@ -33,6 +33,12 @@ impl NamePattern {
         fits(self.0.as_bytes(), name.as_bytes())
     }
 
+    /// As [`NamePattern::matches`], whatever letters are capital: for names of hosts.
+    pub fn matches_in_any_case(&self, name: &str) -> bool {
+        let (pattern, name) = (self.0.to_ascii_lowercase(), name.to_ascii_lowercase());
+        fits(pattern.as_bytes(), name.as_bytes())
+    }
+
     /// The pattern as written.
     pub fn as_str(&self) -> &str {
         &self.0
