@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use erlang_node::{Context, Destination, SpawnOptions};
 use erlang_term::{Atom, Pid, Term, atom, term};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::functions::{Caller, Functions};
 use crate::gen_message::From;
@@ -18,6 +18,8 @@ use crate::reason::Exception;
 pub struct Rex {
     functions: Functions,
     running: Arc<Semaphore>,
+    /// Taken by the one `block_call` that runs.
+    blocking: Arc<Mutex<()>>,
 }
 
 /// `M, F, A, GL` of a request.
@@ -69,22 +71,32 @@ enum Back {
 impl Rex {
     /// A server that calls these functions.
     pub fn new(functions: Functions) -> Self {
-        Self { functions, running: Arc::new(Semaphore::new(REX_CALLS_MAX)) }
+        let running = Arc::new(Semaphore::new(REX_CALLS_MAX));
+        Self { functions, running, blocking: Arc::default() }
     }
 
-    /// Runs a call in a process of its own.
-    async fn start(&self, context: &Context, work: Work, back: Back) {
-        let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() else {
+    /// Runs a call in a process of its own; one `alone` after the others of that kind.
+    async fn start(&self, context: &Context, work: Work, back: Back, alone: bool) {
+        // No peer has more running than it leaves room for, so that the last half is for others.
+        let origin = context.asker();
+        let free = self.running.available_permits();
+        let has_its_share = origin.as_ref().is_none_or(|peer| peer.calls_in_flight() <= free);
+        let permit = Arc::clone(&self.running).try_acquire_owned().ok().filter(|_| has_its_share);
+        let Some(permit) = permit else {
             let refused = Exception::system_limit().into_badrpc();
             return answer(context, back, refused).await;
         };
+        let blocking = alone.then(|| Arc::clone(&self.blocking));
         let functions = self.functions.clone();
-        let mut options =
-            SpawnOptions::new().on_behalf_of(context.asker()).keeping(&work.arguments);
+        let mut options = SpawnOptions::new().on_behalf_of(origin).keeping(&work.arguments);
         options.group_leader.clone_from(&work.leader);
         let to = back.clone();
         let started = context.spawn(options, move |own| async move {
             let _permit: OwnedSemaphorePermit = permit;
+            let _alone = match &blocking {
+                Some(blocking) => Some(blocking.lock().await),
+                None => None,
+            };
             let result = work.run(&functions, &own).await;
             answer(&own, to, result).await;
         });
@@ -114,7 +126,7 @@ impl Rex {
                 }
             }
             Some([tag, work @ ..]) if tag.is_atom("call") => match Work::read(work) {
-                Some(work) => self.start(context, work, Back::Plain(from.clone())).await,
+                Some(work) => self.start(context, work, Back::Plain(from.clone()), false).await,
                 None => tracing::debug!(%from, "rex: malformed call"),
             },
             _ => tracing::debug!(%from, "rex: unexpected request"),
@@ -158,14 +170,15 @@ impl GenServer for Rex {
         match request.as_tuple() {
             Some([tag, work @ ..]) if tag.is_atom("call") => {
                 if let Some(work) = Work::read(work) {
-                    self.start(context, work, Back::Reply(from)).await;
+                    self.start(context, work, Back::Reply(from), false).await;
                     return Answer::NoReply;
                 }
             }
-            // The server itself waits, so that block_calls exclude each other.
+            // They exclude each other, as on a BEAM, but not the other work of this server.
             Some([tag, work @ ..]) if tag.is_atom("block_call") => {
                 if let Some(work) = Work::read(work) {
-                    return Answer::Reply(work.run(&self.functions, context).await);
+                    self.start(context, work, Back::Reply(from), true).await;
+                    return Answer::NoReply;
                 }
             }
             _ => tracing::debug!(from = %from.pid(), "rex: unexpected call"),
@@ -178,7 +191,7 @@ impl GenServer for Rex {
             && tag.is_atom("cast")
             && let Some(work) = Work::read(work)
         {
-            self.start(context, work, Back::Nowhere).await;
+            self.start(context, work, Back::Nowhere, false).await;
         }
         Next::Continue
     }

@@ -152,6 +152,22 @@ async fn a_peer_is_known_by_its_connection_also_when_it_claims_to_be_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_call_that_never_ends_blocks_others_of_its_kind_only() {
+    let world = World::new();
+    let (_ours, _) = ours(&world, 100).await;
+    let (mut beam, mut other) = (world.beam("a"), world.beam("c"));
+    let block = format!(
+        "[erpc:send_request(node(), rpc, block_call, [{B}, timer, sleep, [infinity]]) || _ <- [1, 2]], \
+         F = fun(F) -> case rpc:call({B}, erlang, whereis, [rex]) of P when is_pid(P) -> P; \
+           _ -> F(F) end end, is_pid(F(F))"
+    );
+    assert_eq!(beam.eval(&block).await, "=> true");
+    let call = format!("gen_server:call({{rex, {B}}}, {{call, m, guest, [], group_leader()}})");
+    assert_eq!(beam.eval(&call).await, "=> 2");
+    assert_eq!(other.eval(&call).await, "=> 2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_in_flight_are_bounded_and_one_more_gets_system_limit() {
     let world = World::new();
     let (_ours, _) = ours(&world, 2).await;
