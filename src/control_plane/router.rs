@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::index::{Candidate, Scratch};
 use super::policy::{applying, judge};
 use super::{Backend, ControlPlane, HealthChecker, Policy, PolicyStats, RoutingTable, Verdict};
-use crate::semantic::{DateTime, Graph, GraphError, Map, Operation, Value};
+use crate::semantic::{DateTime, Graph, GraphError, Map, Operation, OperationType, Value};
 use crate::telemetry::{Event, Telemetry, share};
 
 /// Why a graph or an operation cannot be routed.
@@ -183,14 +183,40 @@ fn tell(
     if denials > 0 {
         telemetry.execute(&Event::PolicyViolation { count: denials });
     }
-    let mut counts: HashMap<(&str, Option<&str>), u64> = HashMap::new();
-    for (operation, decision) in operations.iter().zip(decided) {
-        let backend = decision.as_ref().map(|decision| decision.backend.name.as_str());
-        *counts.entry((operation.kind.name(), backend)).or_default() += 1;
-    }
-    for ((operation_type, backend), count) in counts {
+    for ((operation_type, backend), count) in counted(operations, decided) {
         telemetry.execute(&Event::Decision { operation_type, backend, count, latency });
     }
+}
+
+/// Types and backends that are looked for one by one: most batches have fewer, and that is quicker
+/// than to hash two names for each decision.
+const LOOKED_THROUGH: usize = 16;
+
+/// How often each type of operation went to each backend, by name.
+fn counted<'a>(
+    operations: &'a [Operation],
+    decided: &'a [Option<RoutingDecision>],
+) -> HashMap<(&'a str, Option<&'a str>), u64> {
+    let mut few: Vec<(&OperationType, Option<&Arc<Backend>>, u64)> = Vec::new();
+    let mut counts = HashMap::new();
+    let name = |backend: Option<&'a Arc<Backend>>| backend.map(|backend| backend.name.as_str());
+    let same = |a: Option<&Arc<Backend>>, b: Option<&Arc<Backend>>| match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    for (operation, decision) in operations.iter().zip(decided) {
+        let (kind, backend) =
+            (&operation.kind, decision.as_ref().map(|decision| &decision.backend));
+        match few.iter().position(|(of, to, _)| *of == kind && same(*to, backend)) {
+            Some(place) => few[place].2 += 1,
+            None if few.len() < LOOKED_THROUGH => few.push((kind, backend, 1)),
+            None => *counts.entry((kind.name(), name(backend))).or_default() += 1,
+        }
+    }
+    for (kind, backend, count) in few {
+        *counts.entry((kind.name(), name(backend))).or_default() += count;
+    }
+    counts
 }
 
 impl Snapshot<'_> {
@@ -333,5 +359,19 @@ mod tests {
         let only = ["other".to_owned()];
         let plan = plane.route(&graph(), Value::Null, Some(&only)).unwrap();
         assert_eq!(plan.policies_applied, ["other", "mine"]);
+    }
+
+    #[test]
+    fn each_type_and_backend_is_counted_however_many_there_are() {
+        let plane = ControlPlane::new(false);
+        let kinds = (0..60).map(|n| OperationType::from_name(&format!("odd_{}", n % 30)));
+        let operations: Vec<_> = kinds.map(|kind| Operation::new("a", kind, Map::new())).collect();
+        let mut decided = plane.route_batch(&operations, None);
+        decided[0] = None;
+        let counts = counted(&operations, &decided);
+        assert_eq!(counts.len(), 31);
+        assert_eq!(counts[&("odd_0", None)], 1);
+        assert_eq!(counts[&("odd_0", Some("passthrough"))], 1);
+        assert_eq!(counts[&("odd_29", Some("passthrough"))], 2);
     }
 }

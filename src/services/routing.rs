@@ -1,7 +1,9 @@
 //! `HAR.ControlPlane.Router` and `HAR.ControlPlane.RoutingTable`.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::sync::Arc;
 
 use erlang_interop::otp::{FunctionsBuilder, Outcome};
 use erlang_interop::term::{Term, atom, term};
@@ -10,9 +12,9 @@ use super::errors::{error, key_error, ok, route_reason, table_reason};
 use super::keyed;
 use super::shapes::{self, ROUTING_DECISION, ROUTING_PLAN};
 use crate::cluster::Cluster;
-use crate::control_plane::{ControlPlane, RoutingDecision};
+use crate::control_plane::{Backend, ControlPlane, RoutingDecision};
 use crate::data_plane::limits::SOURCE_BYTES_MAX;
-use crate::semantic::{Map, Operation, Value, terms};
+use crate::semantic::{DateTime, Map, Operation, Value, terms};
 use crate::telemetry::trace::{Attribute, Span, SpanKind};
 
 const ROUTER: &str = "Elixir.HAR.ControlPlane.Router";
@@ -58,8 +60,12 @@ pub(super) fn route(plane: &ControlPlane, graph_term: &Term, options_term: &Term
     };
     let vertices = graph_term.as_map().and_then(|map| map.get_atom("vertices"));
     let given: Vec<Term> = vertices.and_then(Term::list_iter).into_iter().flatten().collect();
-    let decisions =
-        plan.decisions.iter().map(|decision| decision_term(decision, &given[decision.operation]));
+    let mut shown = Shown::default();
+    let decisions: Vec<Term> = plan
+        .decisions
+        .iter()
+        .map(|decision| shown.decision(decision, &given[decision.operation]))
+        .collect();
     Ok(ok(terms::structure(
         ROUTING_PLAN,
         [
@@ -79,18 +85,50 @@ fn span(plane: &ControlPlane, name: &'static str, options: &Map, operations: usi
     span
 }
 
-fn decision_term(decision: &RoutingDecision, operation: &Term) -> Term {
-    let alternatives = decision.alternatives.iter().map(|backend| terms::term(&backend.to_value()));
-    terms::structure(
-        ROUTING_DECISION,
-        [
-            ("operation", operation.clone()),
-            ("backend", terms::term(&decision.backend.to_value())),
-            ("alternatives", Term::list(alternatives)),
-            ("reason", term!(pattern_match)),
-            ("timestamp", terms::term(&decision.timestamp.to_value())),
-        ],
-    )
+/// Backends as terms, made once for all decisions of an answer: most have the same few.
+#[derive(Default)]
+struct Shown {
+    backends: HashMap<*const Backend, Term>,
+    lists: HashMap<Vec<*const Backend>, Term>,
+    timestamp: Option<(DateTime, Term)>,
+}
+
+impl Shown {
+    fn backend(&mut self, backend: &Arc<Backend>) -> Term {
+        let term = || terms::term(&backend.to_value());
+        self.backends.entry(Arc::as_ptr(backend)).or_insert_with(term).clone()
+    }
+
+    fn list(&mut self, backends: &[Arc<Backend>]) -> Term {
+        let key: Vec<_> = backends.iter().map(Arc::as_ptr).collect();
+        if let Some(list) = self.lists.get(&key) {
+            return list.clone();
+        }
+        let list =
+            Term::list(backends.iter().map(|backend| self.backend(backend)).collect::<Vec<_>>());
+        self.lists.insert(key, list.clone());
+        list
+    }
+
+    fn timestamp(&mut self, at: DateTime) -> Term {
+        match &self.timestamp {
+            Some((shown, term)) if *shown == at => term.clone(),
+            _ => self.timestamp.insert((at, terms::term(&at.to_value()))).1.clone(),
+        }
+    }
+
+    fn decision(&mut self, decision: &RoutingDecision, operation: &Term) -> Term {
+        terms::structure(
+            ROUTING_DECISION,
+            [
+                ("operation", operation.clone()),
+                ("backend", self.backend(&decision.backend)),
+                ("alternatives", self.list(&decision.alternatives)),
+                ("reason", term!(pattern_match)),
+                ("timestamp", self.timestamp(decision.timestamp)),
+            ],
+        )
+    }
 }
 
 /// One result for each operation, in order: `{:ok, decision}` or `{:error, :no_backend_available}`.
@@ -102,11 +140,12 @@ fn route_batch(plane: &ControlPlane, operations: &Term, options: &Term) -> Outco
     let name = "HAR.ControlPlane.Router.route_batch";
     let _span = span(plane, name, &options, operations.len());
     let decided = plane.route_batch(&operations, policies.as_deref());
+    let mut shown = Shown::default();
     let results = decided.iter().zip(&given).map(|(decision, operation)| match decision {
-        Some(decision) => ok(decision_term(decision, operation)),
+        Some(decision) => ok(shown.decision(decision, operation)),
         None => term!({error, no_backend_available}),
     });
-    Ok(Term::list(results))
+    Ok(Term::list(results.collect::<Vec<_>>()))
 }
 
 /// The backends for an operation. A map as target is laid over the operation's own.

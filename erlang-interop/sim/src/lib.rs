@@ -12,11 +12,13 @@
 //!                             └──→ books, journal ──→ invariants, hash of the trace
 //! ```
 //!
-//! `cargo run --release -p erlang-sim -- --seeds 1000` runs many; `--seed N` shows one.
+//! `cargo run --release -p erlang-sim -- --seeds 1000` runs many; `--seed N` shows one. `--grow 50,100,200`
+//! tells what meshes of so many nodes cost.
 
 mod actor;
 mod book;
 mod cluster;
+mod growth;
 mod invariants;
 mod journal;
 mod network;
@@ -24,4 +26,5 @@ mod random;
 mod scenario;
 mod world;
 
+pub use growth::{Growth, grow};
 pub use scenario::{Outcome, Size, run};

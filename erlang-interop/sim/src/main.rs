@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use erlang_sim::{Outcome, Size, run};
+use erlang_sim::{Outcome, Size, grow, run};
 
 /// Simulated clusters: real nodes, virtual time, a network that fails as the seed says.
 #[derive(Debug, Parser)]
@@ -19,6 +19,9 @@ struct Arguments {
     /// The first of them
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Instead of seeds: what meshes of so many nodes cost, without faults
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    grow: Vec<usize>,
     /// Run each seed twice and compare
     #[arg(long)]
     twice: bool,
@@ -37,8 +40,38 @@ fn show(outcome: &Outcome) {
     }
 }
 
+/// A table of what meshes cost.
+fn show_growth(nodes: &[usize]) -> ExitCode {
+    println!(
+        "| nodes | messages | MiB | messages for one more | KiB for one more | messages in an idle minute | real time, one core |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for nodes in nodes {
+        let found = match grow(*nodes) {
+            Ok(found) => found,
+            Err(why) => {
+                println!("{nodes} nodes: {why}");
+                return ExitCode::FAILURE;
+            }
+        };
+        println!(
+            "| {nodes} | {} | {:.1} | {} | {:.0} | {} | {:.1} s |",
+            found.messages,
+            found.bytes as f64 / 1_048_576.0,
+            found.join_messages,
+            found.join_bytes as f64 / 1024.0,
+            found.idle_messages,
+            found.time.as_secs_f64(),
+        );
+    }
+    ExitCode::SUCCESS
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if !arguments.grow.is_empty() {
+        return show_growth(&arguments.grow);
+    }
     let mut traced = Size::default();
     traced.trace = true;
     if let Some(seed) = arguments.seed {
