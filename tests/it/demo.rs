@@ -58,6 +58,19 @@ fn one_of_three_nodes_is_killed_and_nothing_is_lost() {
 }
 
 #[test]
+fn nodes_are_killed_again_and_again_and_nothing_is_lost() {
+    let home = Home::new();
+    let mut command = demo(&home, "1000");
+    let outcome = Outcome::of(command.args(["--kill-for", "17"]).output().expect("it runs"));
+    let printed = outcome.assert_works();
+    let kills = printed.lines().find(|line| line.contains(" kills of a random node"));
+    let kills = kills.and_then(|line| line.split(' ').next()).and_then(|kills| kills.parse().ok());
+    assert!(kills.is_some_and(|kills: u32| kills > 0), "{printed}");
+    assert!(printed.contains(" 0 operations lost"), "{printed}");
+    assert_nothing_is_left(&home, printed);
+}
+
+#[test]
 fn interrupted_it_ends_what_it_started() {
     let home = Home::new();
     let mut running = Running::start(demo(&home, "100000"));

@@ -1,5 +1,6 @@
 //! `har demo`: three nodes on this machine, one of them killed half-way, and nothing lost.
 
+mod chaos;
 mod machine;
 mod story;
 
@@ -19,6 +20,8 @@ use story::{Client, Outcome, operations};
 const NAMES: [&str; 3] = ["demo1@127.0.0.1", "demo2@127.0.0.1", "demo3@127.0.0.1"];
 /// How often the kill may come too late before that is a fault: the machine may be busy.
 const ATTEMPTS: usize = 5;
+/// Operations in each job while nodes are killed.
+const CHAOS_OPERATIONS: usize = 1000;
 const PLAYBOOK: &str = "\
 - hosts: web
   tasks:
@@ -35,6 +38,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000,
           value_parser = clap::value_parser!(u32).range(1000..=100_000))]
     operations: u32,
+    /// Then kill a random node every 5 s for so many seconds, under load
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    kill_for: Option<u32>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -49,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let mut terminate = listen(SignalKind::terminate())?;
         // Whatever is not chosen is dropped, and with it what was started.
         tokio::select! {
-            outcome = tell(arguments.operations) => outcome,
+            outcome = tell(arguments) => outcome,
             _ = interrupt.recv() => Err(ended()),
             _ = terminate.recv() => Err(ended()),
         }
@@ -60,7 +66,8 @@ fn ended() -> Failure {
     Failure::new(Exit::Negative, "the demo was ended; so are its nodes")
 }
 
-async fn tell(count: u32) -> Result<(), Failure> {
+async fn tell(arguments: &Arguments) -> Result<(), Failure> {
+    let count = arguments.operations;
     let begun = Instant::now();
     let machine = Arc::new(Machine::new()?);
     let mut nodes = Vec::new();
@@ -104,6 +111,9 @@ async fn tell(count: u32) -> Result<(), Failure> {
         }
     }
     print(&table(count, &rows))?;
+    if let Some(seconds) = arguments.kill_for {
+        chaos(&machine, &client, &mut nodes, seconds).await?;
+    }
     client.node.shutdown().await;
     let lost: usize = rows.iter().map(|(_, outcome)| outcome.lost).sum();
     if lost > 0 {
@@ -111,6 +121,24 @@ async fn tell(count: u32) -> Result<(), Failure> {
     }
     let seconds = begun.elapsed().as_secs_f64();
     print(&format!("\nNothing was lost. {seconds:.1} s in all; the nodes are ended.\n"))
+}
+
+/// Kills random nodes under load, and says what came of it.
+async fn chaos(
+    machine: &Arc<Machine>,
+    client: &Client,
+    nodes: &mut [NodeProcess],
+    seconds: u32,
+) -> Result<(), Failure> {
+    nodes[2] = start(machine, NAMES[2], &NAMES[..2]).await?;
+    let operations = operations(CHAOS_OPERATIONS);
+    let again = |place: usize| start(machine, NAMES[place], &NAMES);
+    let tally = chaos::run(client, nodes, &operations, seconds, again).await?;
+    print(&format!("\n{}", tally.text(operations.len())))?;
+    if tally.lost > 0 {
+        return Err(Failure::new(Exit::Software, format!("{} operations were lost", tally.lost)));
+    }
+    Ok(())
 }
 
 /// Waits on a thread of its own for what the node prints. Whoever is interrupted meanwhile ends when

@@ -80,11 +80,25 @@ impl Client {
         text.map(str::to_owned).ok_or_else(|| unexpected("convert", &answer.to_string()))
     }
 
-    /// One `HAR.route_all/2` of these operations.
+    /// One `HAR.route_all/2` of these operations, by the first node.
     pub(super) async fn route_all(&self, operations: &[Term]) -> Result<Outcome, Failure> {
-        let arguments = vec![Term::list(operations.iter().cloned()), term!([{report, true}])];
+        self.route_all_at(&self.first, operations, None).await
+    }
+
+    /// The same by another node, under an idempotency key if there is one.
+    pub(super) async fn route_all_at(
+        &self,
+        at: &Atom,
+        operations: &[Term],
+        key: Option<&str>,
+    ) -> Result<Outcome, Failure> {
+        let options = match key {
+            None => term!([{report, true}]),
+            Some(key) => term!([{report, true}, {idempotency_key, (Term::from(key))}]),
+        };
+        let arguments = vec![Term::list(operations.iter().cloned()), options];
         let begun = Instant::now();
-        let answer = self.ask(&self.first, "Elixir.HAR", "route_all", arguments).await?;
+        let answer = self.ask(at, "Elixir.HAR", "route_all", arguments).await?;
         let time = begun.elapsed();
         let outcome = match answer.as_tagged("ok") {
             Some([results, chunks]) => outcome(operations, results, chunks),
