@@ -32,6 +32,8 @@ struct Inner {
     processes: Use,
     kept: Use,
     refused_told: AtomicBool,
+    /// Whose messages these are, nobody remembers.
+    forgotten: bool,
 }
 
 /// How much of a budget is used.
@@ -95,12 +97,28 @@ impl Origin {
             processes: Use::new("processes", limits.processes_max),
             kept: Use::new("bytes kept by processes", limits.kept_bytes_max),
             refused_told: AtomicBool::new(false),
+            forgotten: false,
         }))
     }
 
     /// The peer's name.
     pub fn node(&self) -> &Atom {
         &self.0.node
+    }
+
+    /// Some peer that has left so long ago that its name is not known any more.
+    fn forgotten() -> Self {
+        let nothing = OriginLimits { calls_max: 0, processes_max: 0, kept_bytes_max: 0 };
+        let mut origin = Self::new(atom!("gone"), nothing);
+        if let Some(inner) = Arc::get_mut(&mut origin.0) {
+            inner.forgotten = true;
+        }
+        origin
+    }
+
+    /// Whether no rule can be found for it: it may have nothing done.
+    pub fn is_forgotten(&self) -> bool {
+        self.0.forgotten
     }
 
     /// The number that messages carry which are sent here on the peer's behalf.
@@ -257,8 +275,7 @@ impl Origins {
             return None;
         }
         let known = self.lock().by_number.get(&number).cloned();
-        let nothing = OriginLimits { calls_max: 0, processes_max: 0, kept_bytes_max: 0 };
-        Some(known.unwrap_or_else(|| Origin::new(atom!("gone"), nothing)))
+        Some(known.unwrap_or_else(Origin::forgotten))
     }
 }
 
@@ -313,6 +330,7 @@ mod tests {
         }
         let stranger = origins.of(1).expect("not ours");
         assert!(stranger.begin_call().is_err() && stranger.begin_process().is_err());
+        assert!(stranger.is_forgotten() && !origins.of(2).expect("known").is_forgotten());
         assert_eq!(origins.lock().by_number.len(), ORIGINS_GONE_KEPT);
         for number in 0..100 {
             let name = Atom::new(&format!("n{number}@h")).expect("short");

@@ -39,7 +39,11 @@ pub(crate) fn check(
 ) -> Result<(), Exception> {
     let Some(origin) = &caller.origin else { return Ok(()) };
     let by = origin.node();
-    let Decision { allowed, audited } = policy.decide(by, module, function, arity);
+    let Decision { allowed, audited } = match origin.is_forgotten() {
+        // Which rules are its, nobody knows any more.
+        true => Decision { allowed: false, audited: true },
+        false => policy.decide(by, module, function, arity),
+    };
     if audited {
         caller.node.audit(&AuditEvent::Called { by, module, function, arity, allowed });
     }

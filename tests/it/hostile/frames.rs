@@ -400,6 +400,12 @@ const FORGED: &[Case] = &[
         let request = term!({29, (reference), (&from), (from), {timer, sleep, 1}, []});
         s.control(&request, Some(&term!([infinity])));
     }),
+    inside("forged: a process that was started for nobody", Connected, Stays, |s| {
+        let (to, pid) = (s.victim("net_kernel"), s.victim("rex"));
+        let reference = Reference::new(s.target.node.clone(), 1, &[1, 2, 3]);
+        let reply = term!({31, (reference), (to), 3, (pid)});
+        s.control(&reply, None);
+    }),
     inside("forged: a process of the node itself", Connected, Stays, |s| {
         let (from, to) = (s.victim("net_kernel"), s.victim("global_name_server"));
         let control = term!({26, (from), (to)});

@@ -13,7 +13,7 @@ use erlang_dist::Cookie;
 use erlang_term::Atom;
 use thiserror::Error;
 
-pub(crate) use attempts::{Attempts, Permit};
+pub(crate) use attempts::{Attempts, Permit, source};
 pub use name_pattern::{NamePattern, NamePatternError};
 pub use network::{Network, NetworkError};
 

@@ -181,6 +181,8 @@ fn names_its_own(peer: &Peer, control: &Control) -> bool {
         Control::MonitorP { reference, .. }
         | Control::DemonitorP { reference, .. }
         | Control::SpawnRequest { reference, .. } => reference.node() == peer.node(),
+        // Its answer to a request of ours; the links of another node's process are none of its business.
+        Control::SpawnReply { result: SpawnResult::Pid(pid), .. } => pid.node() == peer.node(),
         _ => true,
     };
     own_reference && control.sender().is_none_or(|sender| sender.node() == peer.node())

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::admission::source;
+
 struct Entry {
     id: u64,
     source: String,
@@ -48,8 +50,11 @@ impl Pending {
     /// A place for a handshake with a peer at `from`, an address with its port. With more than
     /// `source_max` from there, the oldest of them gives way.
     pub(super) fn enter(&self, from: &str, source_max: usize) -> Place {
-        // Whoever has a host has all its ports.
-        let source = from.rsplit_once(':').map_or(from, |(host, _port)| host);
+        // Whoever has a host has all its ports, and whoever has an IPv6 host its whole network.
+        let host = from.rsplit_once(':').map_or(from, |(host, _port)| host);
+        let address = host.trim_matches(['[', ']']).parse().map(source);
+        let source = address.map_or_else(|_| host.to_owned(), |address| address.to_string());
+        let source = source.as_str();
         let (sender, lost) = oneshot::channel();
         let mut list = self.lock();
         list.make_room_at(source, source_max);
@@ -127,6 +132,16 @@ mod tests {
         assert!(is_lost(&mut crowd[1]));
         assert!(!is_lost(&mut crowd[2]) && !is_lost(&mut again));
         assert!(!is_lost(&mut good) && !is_lost(&mut fresh));
+    }
+
+    #[test]
+    fn a_network_of_64_bits_is_one_source() {
+        let pending = Pending::new(4);
+        let mut good = pending.enter("[fd00:0:0:2::1]:5", MANY);
+        let mut crowd: Vec<Place> =
+            (0..3).map(|n| pending.enter(&format!("[fd00:0:0:1::{n}]:5"), MANY)).collect();
+        let _fresh = pending.enter("10.0.0.2:9", MANY);
+        assert!(is_lost(&mut crowd[0]) && !is_lost(&mut good));
     }
 
     #[test]
