@@ -67,11 +67,11 @@ pub fn start(
     cluster: &Cluster,
     functions: &Functions,
 ) -> Result<(), SpawnError> {
-    let mut services = Services::new(node);
+    let mut services = Services::new(node, atom!("Elixir.HAR.Supervisor"));
     servers::start(&mut services, plane, checker, functions)?;
     let (table, teller) = (regions::Table::new(plane, functions), node.clone());
     cluster.peers.start(&mut services, Arc::new(table))?;
-    services.supervise(atom!("Elixir.HAR.Supervisor"))?;
+    services.supervise()?;
     plane.on_table_change(move || tell_change(&teller));
     Ok(())
 }

@@ -104,13 +104,14 @@ const SERVICE_RESTART_PERIOD: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Services {
     node: Node,
+    supervisor: Atom,
     running: Vec<(ChildSpec, Pid)>,
 }
 
 impl Services {
-    /// None yet.
-    pub fn new(node: &Node) -> Self {
-        Self { node: node.clone(), running: Vec::new() }
+    /// None yet; a process of this name is going to supervise them.
+    pub fn new(node: &Node, supervisor: Atom) -> Self {
+        Self { node: node.clone(), supervisor, running: Vec::new() }
     }
 
     /// Starts a service under its name, and remembers how.
@@ -124,10 +125,10 @@ impl Services {
     ) -> Result<Pid, SpawnError> {
         // Whoever links to a service must not end it by leaving.
         let options = SpawnOptions::new().name(name.clone()).trap_exit();
-        let server = make(&self.node);
+        let (server, supervisor) = (make(&self.node), self.supervisor.clone());
         let pid = self.node.spawn(options.clone(), |context| async move {
             // It adopts them, and ends them.
-            context.put(atom!("$ancestors"), [atom!("kernel_safe_sup")]);
+            context.put(atom!("$ancestors"), [supervisor]);
             gen_server::run(context, server).await
         })?;
         let spec = ChildSpec::worker(name, move |context| {
@@ -138,19 +139,20 @@ impl Services {
         Ok(pid)
     }
 
-    /// From here on they are started again when they end, by a process of this name. The node shuts down
-    /// when that gives up.
+    /// From here on they are started again when they end. The node shuts down when their supervisor gives
+    /// up.
     ///
     /// # Errors
     /// As [`Services::add`].
-    pub fn supervise(self, name: Atom) -> Result<(), SpawnError> {
+    pub fn supervise(self) -> Result<(), SpawnError> {
         let node = self.node.clone();
-        watch(&node, vec![self.adopted(name)?])
+        watch(&node, vec![self.adopted()?])
     }
 
-    fn adopted(self, name: Atom) -> Result<Pid, SpawnError> {
+    fn adopted(self) -> Result<Pid, SpawnError> {
         let intensity = Intensity::new(SERVICE_RESTARTS, SERVICE_RESTART_PERIOD);
-        supervisor::adopt(&self.node, SpawnOptions::new().name(name), intensity, self.running)
+        let options = SpawnOptions::new().name(self.supervisor);
+        supervisor::adopt(&self.node, options, intensity, self.running)
     }
 }
 
@@ -172,7 +174,7 @@ pub fn standard(
     if !node.set_spawner(Arc::new(FunctionSpawner::new(functions.clone()))) {
         tracing::warn!("the node has a spawner already; that one stays");
     }
-    let mut services = Services::new(node);
+    let mut services = Services::new(node, atom!("kernel_safe_sup"));
     let user = services.add(&atom!("user"), |_| User)?;
     node.set_group_leader(user.clone());
     services.add(&atom!("logger_proxy"), |_| LoggerProxy)?;
@@ -196,7 +198,7 @@ pub fn standard(
         services.add(&name, move |_| served.server())?;
         pg.push((name, scope));
     }
-    let mut watched = vec![services.adopted(atom!("kernel_safe_sup"))?];
+    let mut watched = vec![services.adopted()?];
     let global = if options.global { Some(Global::start(node)?) } else { None };
     watched.extend(global.as_ref().map(|global| global.pid().clone()));
     if options.diagnostics {

@@ -8,6 +8,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal};
+
 use super::super::{Exit, Failure};
 
 /// The last line of what a node prints when it is up.
@@ -90,6 +92,12 @@ impl Drop for Machine {
 impl NodeProcess {
     pub(super) fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// SIGSTOP.
+    pub(super) fn hold(&self) {
+        // Fails only when it has ended already.
+        let _ = rustix::process::kill_process(Pid::from_child(&self.0), Signal::STOP);
     }
 
     /// SIGKILL.

@@ -105,6 +105,21 @@ async fn a_suspended_child_is_ended_as_any_other() {
     assert!(told.load(Ordering::SeqCst));
 }
 
+/// Services obey the supervisor that adopted them, so that the end of their node is no matter of seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_end_in_order_with_their_node() {
+    let node = alone();
+    let functions = erlang_otp::Functions::builder().build();
+    erlang_otp::standard(&node, functions, erlang_otp::StandardOptions::default()).unwrap();
+    let told = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&told);
+    let mut services = erlang_otp::Services::new(&node, atom!("supervisor_of_mine"));
+    services.add(&atom!("last"), move |_| Last(Arc::clone(&flag))).unwrap();
+    services.supervise().unwrap();
+    node.shutdown().await;
+    assert!(told.load(Ordering::SeqCst), "it was killed");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_shuts_a_task_down_lives_on() {
     let node = alone();
